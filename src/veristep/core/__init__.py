@@ -1,0 +1,1 @@
+"""Words, digests, record types and verdicts: standard library only, no I/O."""
