@@ -61,13 +61,13 @@ def create(path: Path, origin: str) -> tuple[notes.VerifierKey, sqlite3.Connecti
     return signer.verifier, connection
 
 
-def read_vkey(path: Path, origin: str) -> notes.VerifierKey:
+def read_vkey(path: Path, origin: str | None) -> notes.VerifierKey:
     """Read the key that verifies the ledger at `path`.
 
     Raises:
         UnavailableError: there is none.
         MalformedError: the file holds no key.
-        TamperedError: it is the key of another ledger than `origin`.
+        TamperedError: it is the key of another ledger than `origin`, when that is known.
     """
     file = path / layout.VKEY_FILE
     try:
@@ -84,7 +84,7 @@ def read_vkey(path: Path, origin: str) -> notes.VerifierKey:
         key = notes.parse_vkey(text[:-1])
     except MalformedError as error:
         raise MalformedError(f"{file} is damaged: {error}") from error
-    if key.name != origin:
+    if origin is not None and key.name != origin:
         raise TamperedError(f"{file} is of another ledger: expected {origin}, got {key.name}")
     return key
 

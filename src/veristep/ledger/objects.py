@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from veristep.core.canonical import Json
+
 PREFIX = "blake3:"
 TEMPORARY = "tmp"
+OBJECTS_FIELD = "objects"
 
 _NAME = re.compile(r"blake3:[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 20
@@ -225,3 +229,17 @@ class ObjectStore:
             yield
         except OSError as error:
             raise UnavailableError(f"cannot read {self.path(name)}: {error.strerror}") from error
+
+
+def named_objects(body: Mapping[str, Json]) -> list[str]:
+    """Return the objects a body says the store holds: the strings in its field ``objects``.
+
+    The field is a name, a list of names, or an object whose values are names.
+    """
+    value = body.get(OBJECTS_FIELD)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)):
+        return []
+    return [name for name in values if isinstance(name, str)]

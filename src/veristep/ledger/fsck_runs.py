@@ -1,0 +1,125 @@
+"""Checking the run logs: the sealed files on disk against the segments in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from veristep.core import canonical
+from veristep.errors import MalformedError
+from veristep.ledger.entries import check_run
+from veristep.ledger.layout import RUN_FOLDER
+from veristep.ledger.objects import OBJECTS_FIELD, named_objects
+from veristep.ledger.runlog import Segment, segment_files, verify_segment, verify_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from veristep.ledger.fsck_log import LogState, RunEntry
+    from veristep.ledger.fsck_report import Gathering
+
+LOG_FOLDER = "log"
+
+_OBJECTS_MARK = f'"{OBJECTS_FIELD}"'.encode()
+
+
+@dataclass(slots=True)
+class _Run:
+    key: str = ""
+    last: Segment | None = None
+    files: set[str] = field(default_factory=set)
+
+    @property
+    def last_number(self) -> int:
+        return self.last.number if self.last else 0
+
+
+def check_runs(out: Gathering, path: Path, state: LogState) -> None:
+    """Check every sealed segment of every run, and that no run log holds anything else."""
+    runs: dict[str, _Run] = {}
+    for entry in state.runs:
+        with out.stage(f"entry {entry.index}"):
+            check_run(entry.run)
+            run = runs.setdefault(entry.run, _Run())
+            if entry.kind == "run.opened":
+                _take_key(out, run, entry)
+            else:
+                _check_sealed(out, path, run, entry, state)
+    folder = path / RUN_FOLDER
+    present = (
+        {item.name for item in folder.iterdir() if item.is_dir()} if folder.is_dir() else set()
+    )
+    for name in sorted(present - runs.keys()):
+        out.not_checked(f"{RUN_FOLDER}/{name}: the ledger has no run of this name")
+    for name in sorted(present & runs.keys()):
+        where = f"{RUN_FOLDER}/{name}/{LOG_FOLDER}"
+        with out.stage(where):
+            _check_rest(out, path / where, where, runs[name])
+
+
+def _take_key(out: Gathering, run: _Run, entry: RunEntry) -> None:
+    key = entry.body.get("run_key")
+    if not isinstance(key, str):
+        return  # a run that keeps no run log
+    if run.key and run.key != key:
+        out.problem(
+            f"the run {entry.run} was opened again with another key",
+            f"entry {entry.index}",
+            run.key,
+            key,
+        )
+        return
+    run.key = key
+
+
+def _check_sealed(out: Gathering, path: Path, run: _Run, entry: RunEntry, state: LogState) -> None:
+    segment = Segment.from_json(entry.body.get("segment"))
+    where = f"{RUN_FOLDER}/{entry.run}/{LOG_FOLDER}/{segment.file}"
+    out.checked("segments")
+    previous = run.last.digest() if run.last else ""
+    if segment.number != run.last_number + 1:
+        out.problem(
+            "segments are missing before this one", where, run.last_number + 1, segment.number
+        )
+    run.last = segment
+    run.files.add(segment.file)
+    with out.stage(f"entry {entry.index} segment"):
+        if not run.key:
+            raise MalformedError(f"the run {entry.run} has no key: no run.opened with a run_key")
+        verify_statement(segment, run.key, previous)
+    with out.stage(where):
+        directory = path / RUN_FOLDER / entry.run / LOG_FOLDER
+        lines = verify_segment(directory, segment, run.key, previous)
+        out.checked("lines", len(lines))
+        _collect_objects(lines, where, state)
+
+
+def _collect_objects(lines: Iterable[bytes], where: str, state: LogState) -> None:
+    for number, line in enumerate(lines, 1):
+        if _OBJECTS_MARK in line:
+            value = canonical.decode(line)
+            if isinstance(value, dict):
+                for name in named_objects(value):
+                    state.objects.setdefault(name, f"{where}:{number}")
+
+
+def _check_rest(out: Gathering, folder: Path, where: str, run: _Run) -> None:
+    if not folder.is_dir():
+        return
+    files = segment_files(folder)
+    for item in sorted(folder.iterdir()):
+        if item.name not in files.values():
+            out.problem("does not belong into a run log", f"{where}/{item.name}")
+    next_number = run.last_number + 1
+    for number, name in files.items():
+        if name in run.files:
+            continue
+        if number != next_number:
+            out.problem(
+                "a file of the run log that no entry seals", f"{where}/{name}", next_number, number
+            )
+            continue
+        next_number += 1
+        lines = (folder / name).read_bytes().count(b"\n")
+        out.not_checked(f"{where}/{name}: {lines} lines, not sealed yet")
