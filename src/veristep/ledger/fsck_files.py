@@ -64,27 +64,22 @@ def take_public_files(path: Path) -> PublicFiles:
 
 def check_identity(out: Gathering, path: Path) -> VerifierKey | None:
     """Check the format and key files; return the key that verifies the log."""
-    key: VerifierKey | None = None
-    origin: list[str] = []
+    found: list[VerifierKey] = []
+    origins: list[str] = []
     with out.stage(layout.FORMAT_FILE):
-        origin.append(layout.read_format(path).origin)
+        origins.append(layout.read_format(path).origin)
         out.checked("format file")
     with out.stage(layout.VKEY_FILE):
-        key = create.read_vkey(path, origin[0] if origin else None)
+        found.append(create.read_vkey(path, origins[0] if origins else None))
         out.checked("key files")
     with out.stage(layout.KEY_FILE):
-        signer = keys.load(path / layout.KEY_FILE)
+        found.append(keys.load(path / layout.KEY_FILE).verifier)
         out.checked("key files")
-        if key is None:
-            key = signer.verifier
-        elif signer.verifier != key:
-            out.problem(
-                "the signing key is not that of the verifying key",
-                layout.KEY_FILE,
-                key,
-                signer.verifier,
-            )
-    return key
+    if not found:
+        return None
+    if found[0] != found[-1]:
+        out.problem("is not the ledger's signing key", layout.KEY_FILE, found[0], found[-1])
+    return found[0]
 
 
 def check_format_row(
