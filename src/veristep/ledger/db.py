@@ -107,6 +107,8 @@ def guarded(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translated(error, path) from error
+    except UnicodeDecodeError as error:  # Python could not even decode what SQLite says
+        raise MalformedError(f"{path / DB_FILE} is damaged: {error}", hint=_DAMAGED_HINT) from error
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}", hint=_FULL_HINT) from error
 

@@ -47,7 +47,7 @@ def fsck(path: Path) -> FsckReport:
                 connection.text_factory = _lenient
                 connection.execute("BEGIN")
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except (VeristepError, sqlite3.Error) as error:
+        except (VeristepError, sqlite3.Error, UnicodeDecodeError) as error:
             out.problem(str(error), layout.DB_FILE)
             fsck_files.check_public_alone(out, files, key)
         else:
