@@ -1,0 +1,67 @@
+"""How much a step may cost, decided from what steps and snapshots were measured to take."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+# Below this a digest of even a tiny model is cut short, and its steps could not be told apart.
+FLOOR_SECONDS = 0.00015
+# Steps before the median of step times means anything; they are digested in full.
+CALIBRATION_STEPS = 5
+MIN_INTERVAL, MAX_INTERVAL = 10, 2000
+
+
+@dataclass(slots=True)
+class Allowance:
+    """Time the digests of one step may take.
+
+    Attributes:
+        share: fraction of the median step time; 0 or less means without limit.
+    """
+
+    share: float
+    _times: deque[float] = field(default_factory=lambda: deque(maxlen=31))
+    _seconds: float | None = None
+
+    def took(self, seconds: float) -> None:
+        """Note how long a step took, from one update to the next."""
+        self._times.append(seconds)
+        if len(self._times) >= CALIBRATION_STEPS:
+            self._seconds = max(FLOOR_SECONDS, self.share * self.median)
+
+    @property
+    def median(self) -> float:
+        """The median step time in seconds."""
+        times = sorted(self._times)
+        return times[len(times) // 2] if times else 0.0
+
+    def seconds(self) -> float | None:
+        """Return the time for all digests of one step; None when nothing limits them."""
+        return None if self.share <= 0 else self._seconds
+
+
+@dataclass(slots=True)
+class Cadence:
+    """When the next snapshot is due.
+
+    Attributes:
+        interval: fixed number of steps between snapshots; 0 lets the cost decide.
+        share: fraction of training time snapshots may cost.
+    """
+
+    interval: int
+    share: float
+
+    def after(self, step: int, cost_seconds: float, step_seconds: float) -> int:
+        """Return the step of the snapshot after the one at `step`.
+
+        The first snapshot, at step 0, tells little: it holds no optimizer state and no step has been
+        timed. The next one then follows after `MIN_INTERVAL` steps.
+        """
+        if self.interval:
+            return step + self.interval
+        if step == 0 or step_seconds <= 0:
+            return step + MIN_INTERVAL
+        needed = cost_seconds / self.share / step_seconds
+        return step + max(MIN_INTERVAL, min(MAX_INTERVAL, int(needed) + 1))

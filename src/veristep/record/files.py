@@ -1,0 +1,254 @@
+"""Files a training process writes, replaces and deletes.
+
+Written files become artifacts, tied to the step they were written after. A file that was there before
+the run and is about to be lost (a checkpoint the script resumed from and overwrites) is preserved first,
+so that a replay starts from what the run started from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from blake3 import blake3
+
+from veristep.core.canonical import Json
+from veristep.ledger.objects import ObjectStore
+
+# Preserving happens before the script's own write, on its thread; above this it would be felt.
+PRESERVE_LIMIT_BYTES = 256 << 20
+# A file is taken as written when nothing touched it for this long.
+SETTLED_NS = 1_000_000_000
+ARTIFACT_LIMIT = 10_000
+_READ_BYTES = 1 << 20
+_IGNORED_ROOTS = ("/dev/", "/proc/", "/sys/", "/run/")
+_IGNORED_PARTS = ("/__pycache__/", "/torchinductor_", "/.triton/")
+
+
+class RefusedWrite(PermissionError):
+    """A replay's script wanted to change a file outside its scratch; meant to reach the script."""
+
+
+class Stream(Protocol):
+    """Where the lines go, and the thread that reads files."""
+
+    steps: int
+
+    def line(self, body: dict[str, Json]) -> None:
+        """Add a line to the stream."""
+
+    def job(self, job: Callable[[], None]) -> None:
+        """Run on the background thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file as it was read after it was written."""
+
+    path: str
+    size: int
+    sha256: str
+    blake3: str
+    mtime_ns: int
+
+
+def read_digests(path: Path) -> Written | None:
+    """Read a regular file and return its digests; None when it is gone or changed meanwhile."""
+    sha, fast = hashlib.sha256(), blake3()
+    try:
+        with path.open("rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                return None
+            while block := file.read(_READ_BYTES):
+                sha.update(block)
+                fast.update(block)
+            after = os.fstat(file.fileno())
+    except OSError:
+        return None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        return None
+    return Written(
+        str(path), after.st_size, sha.hexdigest(), fast.hexdigest(), after.st_mtime_ns
+    )
+
+
+class FileWatch:
+    """Follows the files of one training process."""
+
+    def __init__(
+        self,
+        stream: Callable[[], Stream | None],
+        objects: ObjectStore,
+        folders: tuple[str, ...],
+        ignored: tuple[str, ...],
+    ) -> None:
+        self._stream = stream
+        self._objects = objects
+        self._folders = folders
+        self._ignored = ignored
+        self._started_ns = time.time_ns()
+        self._pending: dict[str, int] = {}
+        self._own: set[str] = set()
+        self._artifacts = 0
+        self._early: list[dict[str, Json]] = []
+
+    # -- what is about to happen --------------------------------------------------------------------
+
+    def will_write(self, path: str, *, truncates: bool) -> None:
+        """A file is about to be opened for writing."""
+        if self._ignore(path):
+            return
+        if path not in self._own:
+            if truncates:
+                self._preserve(path)
+            self._own.add(path)
+        stream = self._stream()
+        self._pending[path] = stream.steps if stream else 0
+
+    def will_lose(self, path: str) -> None:
+        """A file is about to be deleted, or replaced by a rename."""
+        if not self._ignore(path) and path not in self._own:
+            self._own.add(path)
+            self._preserve(path)
+
+    def will_rename(self, source: str, target: str) -> None:
+        """A file is about to get another name."""
+        self.will_lose(target)
+        if source in self._pending and not self._ignore(target):
+            self._pending[target] = self._pending.pop(source)
+            self._own.add(target)
+
+    # -- what has happened --------------------------------------------------------------------------
+
+    def wrote(self, path: str) -> None:
+        """A checkpoint was written completely: read it before the next one overwrites it."""
+        stream = self._stream()
+        if stream is None or self._ignore(path):
+            return
+        step = stream.steps
+        self._pending.pop(path, None)
+        stream.job(lambda: self._report(path, step))
+
+    def settle(self, *, everything: bool = False) -> None:
+        """Report the files that nobody writes any more; runs on the background thread."""
+        now = time.time_ns()
+        for path in list(self._pending):
+            try:
+                settled = now - Path(path).stat().st_mtime_ns > SETTLED_NS
+            except OSError:
+                settled = everything
+            if settled or everything:
+                step = self._pending.pop(path, None)
+                if step is not None:
+                    self._report(path, step)
+
+    def _report(self, path: str, step: int) -> None:
+        written = read_digests(Path(path))
+        stream = self._stream()
+        if stream is None or written is None or self._artifacts >= ARTIFACT_LIMIT:
+            return
+        self._artifacts += 1
+        stream.line(
+            {
+                "type": "artifact",
+                "path": written.path,
+                "size": written.size,
+                "sha256": written.sha256,
+                "blake3": written.blake3,
+                "mtime_ns": written.mtime_ns,
+                "step": step,
+            }
+        )
+
+    def _preserve(self, path: str) -> None:
+        if not any(path.startswith(folder) for folder in self._folders):
+            return
+        try:
+            status = os.stat(path)
+        except OSError:
+            return
+        if not stat.S_ISREG(status.st_mode) or status.st_mtime_ns >= self._started_ns:
+            return
+        stream = self._stream()
+        name = "" if status.st_size > PRESERVE_LIMIT_BYTES else self._objects.put_file(Path(path))
+        line: dict[str, Json] = {
+            "type": "preserved",
+            "path": path,
+            "object": name,
+            "mode": stat.S_IMODE(status.st_mode),
+            "size": status.st_size,
+        }
+        if stream is not None:
+            stream.line(line)
+        else:
+            self._early.append(line)
+
+    def early_lines(self) -> list[dict[str, Json]]:
+        """Return, once, the lines from before the process began to train."""
+        lines, self._early = self._early, []
+        return lines
+
+    def _ignore(self, path: str) -> bool:
+        return (
+            path.startswith(_IGNORED_ROOTS)
+            or path.startswith(self._ignored)
+            or path.endswith(".pyc")
+            or any(part in path for part in _IGNORED_PARTS)
+        )
+
+
+def audit_hook(watch: FileWatch) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return a hook for the interpreter's audit events that tells `watch` what is about to happen."""
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        # About four events come with every training step: this line is all they cost.
+        if event != "open" and not event.startswith(("os.re", "os.tr")):
+            return
+        try:
+            _tell(watch, event, args)
+        except Exception:  # noqa: BLE001, S110 - boundary: an error here would fail the script's own call
+            pass
+
+    return hook
+
+
+def opens_for_writing(mode: Any, flags: Any) -> tuple[bool, bool]:
+    """Whether an ``open`` audit event writes, and whether it truncates."""
+    if isinstance(mode, str):
+        writes = any(letter in mode for letter in "wax+")
+        return writes, "w" in mode
+    bits = flags if isinstance(flags, int) else 0
+    return bool(bits & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)), bool(bits & os.O_TRUNC)
+
+
+def path_of(value: Any) -> str:
+    """Return an absolute path from an audit event's argument; empty when it is not a path."""
+    if isinstance(value, int) or value is None:
+        return ""
+    path = os.fsdecode(value)
+    return os.path.normpath(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))  # noqa: PTH117, PTH118, PTH109
+
+
+def _tell(watch: FileWatch, event: str, args: tuple[Any, ...]) -> None:
+    if event == "open":
+        writes, truncates = opens_for_writing(args[1], args[2])
+        path = path_of(args[0]) if writes else ""
+        if path:
+            watch.will_write(path, truncates=truncates)
+    elif event == "os.rename":
+        watch.will_rename(path_of(args[0]), path_of(args[1]))
+    elif event in ("os.remove", "os.truncate"):
+        watch.will_lose(path_of(args[0]))
+
+
+def install(watch: FileWatch) -> None:
+    """Follow this process's files from now on; an audit hook cannot be taken out again."""
+    sys.addaudithook(audit_hook(watch))

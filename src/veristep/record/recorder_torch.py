@@ -1,0 +1,347 @@
+"""Recording: what is done at each point of a step of an honest or dishonest run alike.
+
+The training thread only copies and digests what is about to change; everything else happens on the
+worker thread. A step's cost is bounded by `budget.Allowance`, a snapshot's share by `budget.Cadence`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from veristep.core.canonical import Json
+from veristep.core.records import SnapshotRecord
+from veristep.ledger.objects import ObjectStore
+from veristep.record import platform_torch
+from veristep.record import randomness_torch as randomness
+from veristep.record import snapshots_torch as snapshots
+from veristep.record.assemble_torch import Gathered, assemble
+from veristep.record.budget import Allowance, Cadence
+from veristep.record.channel import Channel, connect
+from veristep.record.config import SOCKET_NAME, RecordConfig
+from veristep.record.files import FileWatch
+from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
+from veristep.record.state_torch import Roster, hyperparameters, parameters_of
+from veristep.record.steps_torch import Fetch, Underway
+from veristep.record.tape import TapeWriter
+from veristep.record.tensors_torch import Digested, digest_units
+from veristep.record.tree_torch import leaves
+from veristep.record.worker import Worker
+
+# Batches and snapshots waiting to be written may hold this much memory.
+QUEUE_BYTES = 512 << 20
+# How the digest time of a step is divided: entry, gradients, parameters.
+ENTRY_SHARE, GRADS_SHARE = 0.2, 0.4
+# Above this size the gradient norm is measured at every tenth step only.
+NORM_BYTES = 4 << 20
+NORM_EVERY = 10
+# How often written files are looked at.
+SETTLE_EVERY_SECONDS = 1.0
+
+
+class Recorder:
+    """The sink that records."""
+
+    def __init__(self, config: RecordConfig, roster: Roster) -> None:
+        self.config = config
+        self.roster = roster
+        self._watch: FileWatch | None = None
+        self._settled = 0.0
+        self.rank = rank()
+        self.stream = claim_stream(Path(config.boot), self.rank)
+        self.objects = ObjectStore(Path(config.objects))
+        directory = Path(config.directory)
+        self.channel = Channel(_peer(config), directory / "spool", self.stream)
+        self.worker = Worker(QUEUE_BYTES, self._idle)
+        self.tape = TapeWriter(directory / "tape", self.stream)
+        self.allowance = Allowance(-1.0 if config.digests == "full" else config.share)
+        self.cadence = Cadence(config.interval, config.snapshot_share)
+        self.heartbeat = Heartbeat(Path(config.boot), self.stream)
+        self.schedule = Pair(Path(config.boot) / SCHEDULE_NAME)
+        self.buffers = snapshots.SnapshotBuffers()
+        self.line({"type": "platform", **platform_torch.describe()})
+        self.next_snapshot = 0
+        self.steps = 0
+        self._last_update = 0.0
+        self._entry: Digested | None = None
+        self._grads: Digested | None = None
+        self._hyper: list[dict[str, Any]] = []
+        self._grad_norm: float | None = None
+        self._described = (-1, -1)
+        self._announced_gap = ""
+
+    # -- the points of a step -----------------------------------------------------------------------
+
+    def boundary(self, step: Underway, *, clean: bool) -> None:
+        """Digest the parameters as they stand and take a snapshot when one is due."""
+        parameters = self.roster.parameters()
+        if parameters:
+            self._entry = self._digest(parameters, ENTRY_SHARE)
+        if clean and self._due(step.number):
+            self._snapshot(step.number)
+
+    def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
+        """Copy what the loader yields."""
+        tensors = leaves(value)
+        addresses = [(tensor.data_ptr(), tuple(tensor.shape)) for tensor in tensors if _is_dense(tensor)]
+        copies = [tensor.detach().clone() for tensor in tensors]
+        step.fetches.append(Fetch(slot, index, copies, addresses, randomness.capture()))
+        self._bound(step)
+        return value
+
+    def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Copy what a forward is called with, unless it came from the loader or from a forward."""
+        step.inputs.append([describe(step, leaf) for leaf in leaves([args, kwargs])])
+        return args, kwargs
+
+    def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+        """Digest the gradients and note the hyperparameters."""
+        parameters = parameters_of(optimizer)
+        self._hyper = hyperparameters(optimizer)
+        grads = [parameter.grad for parameter in parameters]
+        self._grads = self._digest(grads, GRADS_SHARE)
+        self._grad_norm = _norm(grads, step.number)
+        self._describe(number, parameters)
+
+    def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+        """Digest the parameters, hand the step to the worker and note that it is complete."""
+        params = self._digest(parameters_of(optimizer), 1.0 - ENTRY_SHARE - GRADS_SHARE)
+        assert self._grads is not None
+        gathered = Gathered(
+            step=step,
+            optimizer=number,
+            ended_ns=time.time_ns(),
+            hyper=self._hyper,
+            entry=self._entry,
+            grads=self._grads,
+            params=params,
+            grad_norm=self._grad_norm,
+            loss=_loss(step),
+        )
+        self._entry = None
+        size = _held(step)
+        gathered.keeps_batches = size <= self.config.tape_limit and self.worker.has_room(size)
+        if not gathered.keeps_batches:
+            self.gap("batches", f"step {step.number}: {size} bytes of batches were digested, not kept")
+        self.worker.add(lambda: self._write(gathered), size, must=True)
+        self.steps = step.number + 1
+        self.heartbeat.beat(self.steps)
+        now = time.perf_counter()
+        if self._last_update:
+            self.allowance.took(now - self._last_update)
+        self._last_update = now
+
+    # -- other lines --------------------------------------------------------------------------------
+
+    def line(self, body: dict[str, Json]) -> None:
+        """Add a line of another type to the stream."""
+        self.worker.add(lambda: self.channel.line(body), must=True)
+
+    def follow_files(self, watch: FileWatch) -> None:
+        """Report the files of `watch` as they settle."""
+        self._watch = watch
+
+    def job(self, job: Callable[[], None]) -> None:
+        """Do something on the worker thread."""
+        self.worker.add(job, must=True)
+
+    def gap(self, what: str, reason: str) -> None:
+        """Record that something could not be recorded; the same kind of gap is told once in a row."""
+        if what != self._announced_gap:
+            self._announced_gap = what
+            self.line({"type": "gap", "what": what, "reason": reason, "step": self.steps})
+
+    def finish(self) -> None:
+        """Write out everything, within the time the exit of a training process may take."""
+        if self.worker.failed or self.worker.refused:
+            self.line(
+                {
+                    "type": "gap",
+                    "what": "worker",
+                    "reason": f"{self.worker.failed} jobs failed, {self.worker.refused} refused: "
+                    f"{self.worker.reason}",
+                    "step": self.steps,
+                }
+            )
+        self.job(self._say_bye)
+        if self.worker.stop(self.config.exit_seconds):
+            self.tape.close()
+            self.channel.close()
+
+    # -- on the worker thread -----------------------------------------------------------------------
+
+    def _idle(self) -> None:
+        now = time.monotonic()
+        if self._watch is not None and now - self._settled > SETTLE_EVERY_SECONDS:
+            self._settled = now
+            self._watch.settle()
+        self.channel.flush()
+
+    def _say_bye(self) -> None:
+        if self._watch is not None:
+            self._watch.settle(everything=True)
+        # Queued, not written at once: the files found just now come before it.
+        self.line({"type": "bye", "steps": self.steps, "time_ns": time.time_ns()})
+
+    # -- inner workings -----------------------------------------------------------------------------
+
+    def _bound(self, step: Underway) -> None:
+        """Let go of the oldest batches of a step when they are many: an evaluation with gradients on."""
+        held = [fetch for fetch in step.fetches if fetch.tensors]
+        size = sum(_size(fetch.tensors) for fetch in held)
+        for fetch in held[:-1]:
+            if size <= self.config.tape_limit:
+                return
+            size -= _size(fetch.tensors)
+            fetch.tensors, fetch.addresses = [], []
+
+    def _digest(self, tensors: list[Any], share: float) -> Digested:
+        seconds = self.allowance.seconds()
+        if seconds is None:
+            return digest_units(tensors)
+        return digest_units(tensors, deadline=time.perf_counter() + seconds * share)
+
+    def _due(self, step: int) -> bool:
+        if self.rank != 0 and not self.config.interval:
+            # All ranks must snapshot at the same step: rank 0 announces it, a step or more ahead.
+            return step == 0 or step in self.schedule.get()
+        return step >= self.next_snapshot
+
+    def _snapshot(self, step: int) -> None:
+        if self.buffers.busy and not self.worker.has_room(self.buffers.size):
+            self._plan(step, 0.0)
+            self.gap("snapshot", f"step {step}: the disk does not keep up with the snapshots")
+            return
+        # One set of buffers is kept; when it is still being written, memory is taken once more.
+        buffers = snapshots.SnapshotBuffers() if self.buffers.busy else self.buffers
+        buffers.busy = True
+        tree, seen_ns = snapshots.take(self.roster, step, buffers)
+        job = functools.partial(self._write_snapshot, tree, step, seen_ns, buffers)
+        self.worker.add(job, buffers.size, must=True)
+        self._plan(step, seen_ns / 1e9)
+
+    def _plan(self, step: int, cost_seconds: float) -> None:
+        self.next_snapshot = self.cadence.after(step, cost_seconds, self.allowance.median)
+        if self.rank == 0:
+            self.schedule.set(self.next_snapshot, step)
+
+    def _write_snapshot(
+        self, tree: snapshots.Tree, step: int, seen_ns: int, buffers: snapshots.SnapshotBuffers
+    ) -> None:
+        try:
+            name, size = snapshots.write(self.objects, tree)
+        except Exception as error:  # noqa: BLE001 - boundary: a full disk must not reach the training
+            reason = f"snapshot at step {step} was not written: {error}"
+            self.channel.line({"type": "gap", "what": "snapshot", "reason": reason, "step": step})
+            return
+        finally:
+            buffers.busy = False
+        self.tape.start(step)
+        self.channel.line(SnapshotRecord(self.stream, step, name, size, seen_ns).to_json())
+
+    def _write(self, gathered: Gathered) -> None:
+        record, taped = assemble(gathered, self.stream, self.tape)
+        if not taped:
+            reason = f"the tape of step {record.step} was not written: the disk refused it"
+            self.gap("tape", reason)
+        self.channel.line(record.to_json())
+
+    def _describe(self, number: int, parameters: list[torch.Tensor]) -> None:
+        """Name the tensors behind the digests, once and whenever their number changes."""
+        state = (number, len(parameters))
+        if state == self._described:
+            return
+        self._described = state
+        names = self.roster.names()
+        self.line(
+            {
+                "type": "tensors",
+                "optimizer": number,
+                "names": [names.get(id(parameter), "?") for parameter in parameters],
+                "shapes": [list(parameter.shape) for parameter in parameters],
+                "dtypes": [str(parameter.dtype).removeprefix("torch.") for parameter in parameters],
+                "entry": [names.get(id(each), "?") for each in self.roster.parameters()],
+            }
+        )
+
+
+def describe(step: Underway, leaf: torch.Tensor) -> Any:
+    """Return how an input of a forward is kept.
+
+    ``["loader", slot, index, leaf]`` for a tensor a loader yielded, ``["grad"]`` for one that carries
+    a gradient and must never be replaced, ``["derived"]`` for the output of a forward of this step,
+    and a copy of the tensor otherwise.
+    """
+    if leaf.requires_grad:
+        return ["grad"]
+    if not _is_dense(leaf):
+        return leaf.detach().clone()
+    address = (leaf.data_ptr(), tuple(leaf.shape))
+    for fetch in step.fetches:
+        if address in fetch.addresses:
+            return ["loader", fetch.slot, fetch.index, fetch.addresses.index(address)]
+    storage = leaf.untyped_storage().data_ptr()
+    for reference in step.outputs:
+        output = reference()
+        if output is not None and output.untyped_storage().data_ptr() == storage:
+            return ["derived"]
+    return leaf.detach().clone()
+
+
+def build(config: RecordConfig, roster: Roster) -> Recorder:
+    """Build the recorder; called at the first boundary of a process."""
+    return Recorder(config, roster)
+
+
+def _peer(config: RecordConfig) -> Any:
+    try:
+        return connect(str(Path(config.boot) / SOCKET_NAME))
+    except OSError:
+        return None
+
+
+def rank() -> int:
+    """Return this process's rank in its training; 0 when it trains alone."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank()
+    try:
+        return int(os.environ.get("RANK", "0"))
+    except ValueError:
+        return 0
+
+
+def _is_dense(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_quantized
+
+
+def _loss(step: Underway) -> float | None:
+    if step.loss is None:
+        return None
+    loss = float(step.loss)
+    return loss / float(step.scale) if step.scale is not None and float(step.scale) else loss
+
+
+def _held(step: Underway) -> int:
+    copies = [item for call in step.inputs for item in call if isinstance(item, torch.Tensor)]
+    return _size(copies) + sum(_size(fetch.tensors) for fetch in step.fetches)
+
+
+def _size(tensors: list[Any]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+@torch.no_grad()
+def _norm(grads: list[Any], step: int) -> float | None:
+    dense = [grad for grad in grads if grad is not None and grad.layout is torch.strided]
+    size = sum(grad.numel() * grad.element_size() for grad in dense)
+    if not dense or (size > NORM_BYTES and step % NORM_EVERY):
+        return None
+    floating = [grad for grad in dense if grad.is_floating_point()]
+    return float(sum(float(norm) ** 2 for norm in torch._foreach_norm(floating))) ** 0.5

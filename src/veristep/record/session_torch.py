@@ -1,0 +1,67 @@
+"""Puts the parts of in-process recording together, once torch is there."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from veristep.ledger.objects import ObjectStore
+from veristep.record import files
+from veristep.record.config import RecordConfig
+from veristep.record.hooks_torch import Guard, Process, install
+from veristep.record.state_torch import Roster
+from veristep.record.steps_torch import Sink, Tracker
+
+
+def begin(config: RecordConfig, at_exit: Callable[[Callable[[], None]], Any]) -> Process:
+    """Follow this process from now on."""
+    module, _, function = config.sink.partition(":")
+    build = getattr(importlib.import_module(module), function)
+    process: Process
+
+    def make() -> Guard:
+        return Guard(Tracker(lambda roster: _built(build, config, roster, process), Roster()))
+
+    def stream() -> files.Stream | None:
+        built = process.guard.tracker.built
+        return cast("files.Stream | None", built)
+
+    watch = files.FileWatch(
+        stream,
+        ObjectStore(Path(config.objects)),
+        config.watch,
+        (config.boot, config.directory, config.objects),
+    )
+    process = Process(make, watch)
+    install(process)
+    prepare = getattr(importlib.import_module(module), "prepare", None)
+    if prepare is None:
+        files.install(watch)
+    else:
+        prepare(config, process)
+    at_exit(lambda: _finish(process))
+    return process
+
+
+def _built(build: Any, config: RecordConfig, roster: Roster, process: Process) -> Sink:
+    sink: Sink = build(config, roster)
+    line = getattr(sink, "line", None)
+    if line is not None:
+        for early in process.watch.early_lines():
+            line(early)
+        follow = getattr(sink, "follow_files", None)
+        if follow is not None:
+            follow(process.watch)
+    return sink
+
+
+def _finish(process: Process) -> None:
+    finish = getattr(process.guard.tracker.built, "finish", None)
+    if finish is None:
+        return
+    try:
+        finish()
+    except Exception as error:  # noqa: BLE001 - boundary
+        process.guard.failed(error)

@@ -1,0 +1,266 @@
+"""Where steps begin and end in a training script that knows nothing of us.
+
+A step is one optimizer update: from its boundary to the return of ``Optimizer.step``. The boundary is
+the first training forward of a root module after the update before. Three shapes of script have none
+there: an optimizer that calls the forward itself (LBFGS and its closure) begins at the call of its
+step; a script whose forward is inside a compiled function begins where its loader yields; one without
+even a loader begins where the update before it ended.
+
+The tracker only finds steps. What is done at each point is up to its `Sink`: recording, or replaying.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from veristep.core.records import CLOSURE, FORWARD, NONE, POST_STEP, YIELD
+from veristep.record import randomness_torch as randomness
+from veristep.record.state_torch import Roster
+from veristep.record.tree_torch import leaves
+
+@dataclass(slots=True)
+class Fetch:
+    """One batch a loader yielded while gradients were on.
+
+    Attributes:
+        slot: number of the data set the loader reads, in order of first use.
+        index: number of the batch among those of its slot.
+        tensors: copies of its tensors, or nothing when they are not kept.
+        addresses: where the originals lie, to recognise them in a forward's inputs.
+        rng: random states when it was handed over.
+    """
+
+    slot: int
+    index: int
+    tensors: list[Any]
+    addresses: list[tuple[int, tuple[int, ...]]]
+    rng: randomness.State
+
+
+@dataclass(slots=True)
+class Underway:
+    """The step that has begun, or will begin at the next boundary."""
+
+    number: int
+    boundary: str = ""
+    began_ns: int = 0
+    forwards: int = 0
+    skipped: int = 0
+    fetches: list[Fetch] = field(default_factory=list)
+    inputs: list[list[Any]] = field(default_factory=list)
+    outputs: list[weakref.ref[torch.Tensor]] = field(default_factory=list)
+    rng_after_last: randomness.State | None = None
+    rng: randomness.State | None = None
+    yields: dict[str, int] = field(default_factory=dict)
+    loss: Any = None
+    scale: Any = None
+
+    @property
+    def opened(self) -> bool:
+        """Whether its boundary has passed."""
+        return bool(self.boundary)
+
+
+class Sink(Protocol):
+    """What is done at each point of a step."""
+
+    def boundary(self, step: Underway, *, clean: bool) -> None:
+        """A step begins; a snapshot can be taken or put in place here when `clean`."""
+
+    def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
+        """A loader yields `value`; return what the script is to get."""
+
+    def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """A root module is called in training; return its arguments."""
+
+    def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+        """The gradients are there and the update is about to happen."""
+
+    def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+        """The update has happened; the step is over."""
+
+
+class Tracker:
+    """Follows a training process from step to step."""
+
+    def __init__(self, build: Callable[[Roster], Sink], roster: Roster) -> None:
+        self.roster = roster
+        self._build = build
+        self._sink: Sink | None = None
+        self.underway = Underway(0)
+        self.counts: dict[str, int] = {}
+        self._slots: list[weakref.ref[Any] | int] = []
+        self._stepping: list[Optimizer] = []
+        self._saw_optimizer = False
+        # A script may train a model in evaluation mode; that is known once a step had no other forward.
+        self._evaluation_counts = False
+        self._evaluation_forwards = 0
+        self._fallback = FORWARD
+
+    @property
+    def sink(self) -> Sink:
+        """What is done at each point; built when the process turns out to train."""
+        if self._sink is None:
+            self._sink = self._build(self.roster)
+        return self._sink
+
+    @property
+    def built(self) -> Sink | None:
+        """The sink, if the process has trained at all."""
+        return self._sink
+
+    # -- forwards -----------------------------------------------------------------------------------
+
+    def called(self, module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any, bool]:
+        """A root module is called; return its arguments and whether the call belongs to a step."""
+        trains = next((True for p in module.parameters() if p.requires_grad), False)
+        if trains or next(module.buffers(), None) is not None:
+            self.roster.module(module)
+        if not self._saw_optimizer or not torch.is_grad_enabled() or _in_backward():
+            return args, kwargs, False
+        if not module.training and not self._evaluation_counts:
+            self._evaluation_forwards += trains
+            return args, kwargs, False
+        if not self.underway.opened:
+            if not trains:
+                return args, kwargs, False
+            self._open(FORWARD)
+        self.underway.forwards += 1
+        args, kwargs = self.sink.inputs(self.underway, args, kwargs)
+        return args, kwargs, True
+
+    def returned(self, result: Any) -> None:
+        """A root module's training call returned: note its outputs, and its loss if it shows one."""
+        step = self.underway
+        for leaf in leaves(result):
+            step.outputs.append(weakref.ref(leaf))
+            if leaf.numel() == 1 and leaf.requires_grad:
+                step.loss = leaf.detach()
+
+    def backward(self, tensors: Any) -> None:
+        """Backward starts: what it starts from is the loss."""
+        first = tensors[0] if isinstance(tensors, (list, tuple)) and tensors else tensors
+        if isinstance(first, torch.Tensor) and first.numel() == 1:
+            self.underway.loss = first.detach()
+            self.underway.scale = None
+            for scaler in self.roster.scalers():
+                if scaler is not None and scaler.is_enabled() and scaler._scale is not None:
+                    self.underway.scale = scaler._scale
+
+    # -- batches ------------------------------------------------------------------------------------
+
+    def fetched(self, dataset: Any, value: Any) -> Any:
+        """A loader yields a batch; return the one the script is to get."""
+        if not self._saw_optimizer or not torch.is_grad_enabled():
+            return value
+        slot = self._slot(dataset)
+        index = self.counts.get(str(slot), 0)
+        self.counts[str(slot)] = index + 1
+        value = self.sink.batch(self.underway, slot, index, value)
+        if self._fallback == YIELD and not self.underway.opened:
+            self._open(YIELD)
+        return value
+
+    # -- updates ------------------------------------------------------------------------------------
+
+    def optimizer_built(self, optimizer: Optimizer) -> None:
+        """An optimizer exists: from here on, forwards can belong to a step."""
+        self.roster.optimizer(optimizer)
+        self._saw_optimizer = True
+
+    def update_begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """``Optimizer.step`` was called."""
+        if self._stepping and not _is_stepping(self._stepping[0]):
+            self._stepping.clear()  # the step before raised and never returned
+        self._stepping.append(optimizer)
+        if len(self._stepping) > 1:
+            return  # an optimizer that wraps others: the outermost update is the step
+        self._saw_optimizer = True
+        number = self.roster.optimizer(optimizer)
+        if not self.underway.opened:
+            closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+            self._open(CLOSURE if closure is not None else NONE)
+        self.sink.before_update(self.underway, optimizer, number)
+
+    def update_ended(self, optimizer: Optimizer) -> None:
+        """``Optimizer.step`` is about to return."""
+        if self._stepping:
+            self._stepping.pop()
+        if self._stepping:
+            return
+        step = self.underway
+        if step.number == 0:
+            self._learn(step)
+        self.sink.after_update(step, optimizer, self.roster.optimizer(optimizer))
+        self.underway = Underway(step.number + 1)
+        if not step.fetches:
+            # Without a loader a script draws its next batch from here on, unseen until the forward.
+            self.underway.rng_after_last = randomness.capture()
+        if self._fallback == POST_STEP:
+            self._open(POST_STEP)
+
+    def scaler_used(self, scaler: Any) -> None:
+        """A gradient scaler is about to step an optimizer."""
+        self.roster.scaler(scaler)
+
+    def update_skipped(self, optimizer: Optimizer) -> None:
+        """A gradient scaler left an update out."""
+        self._saw_optimizer = True
+        self.roster.optimizer(optimizer)
+        self.underway.skipped += 1
+
+    # -- inner workings -----------------------------------------------------------------------------
+
+    def _open(self, boundary: str) -> None:
+        step = self.underway
+        step.boundary = boundary
+        step.began_ns = time.time_ns()
+        step.yields = dict(self.counts)
+        clean = boundary != NONE
+        self.sink.boundary(step, clean=clean)
+        # The sink may have put other random states in place; what counts is what the step draws from.
+        step.rng = randomness.capture()
+
+    def _learn(self, first: Underway) -> None:
+        """Decide from the first step where the steps of this script begin."""
+        if first.boundary != NONE:
+            return
+        if self._evaluation_forwards:
+            self._evaluation_counts = True
+        else:
+            self._fallback = YIELD if first.fetches else POST_STEP
+
+    def _slot(self, dataset: Any) -> int:
+        for number, known in enumerate(self._slots):
+            alive = known() if isinstance(known, weakref.ref) else known
+            if alive is dataset or (isinstance(known, int) and known == id(dataset)):
+                return number
+        try:
+            self._slots.append(weakref.ref(dataset))
+        except TypeError:
+            self._slots.append(id(dataset))
+        return len(self._slots) - 1
+
+
+def _is_stepping(optimizer: Optimizer) -> bool:
+    """Whether the step of this optimizer is on the stack."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == "wrapper" and frame.f_locals.get("self") is optimizer:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def _in_backward() -> bool:
+    """Whether autograd is running: a forward then is a checkpointed one being computed again."""
+    return torch._C._current_graph_task_id() != -1

@@ -1,0 +1,1 @@
+"""Re-executing parts of a run elsewhere and comparing every step with its sealed record."""

@@ -1,0 +1,369 @@
+"""The audit of a run: replay intervals, judge each, say what that is worth."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veristep.core.canonical import Json
+from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect, Verdict, combine
+from veristep.errors import VeristepError
+from veristep.ledger.objects import ObjectStore
+from veristep.record import platform_facts
+from veristep.replay import order as words
+from veristep.replay.execute import Execution, execute
+from veristep.replay.order import Answer, Difference, Order, StreamOrder
+from veristep.replay.plan import Interval, Plan, warm_ups
+from veristep.replay.recorded import RecordedRun
+from veristep.replay.risk import miss_probability
+from veristep.replay.room import Origin, Room, furnish
+
+# Records before an interval that its first batches may have been fetched in, by prefetching loaders.
+LOOK_BACK_STEPS = 8
+MIN_TIME_LIMIT_SECONDS = 180.0
+TIME_LIMIT_FACTOR = 20.0
+RULE_DIFFERS = "RPL001"
+
+_CAUSES = {
+    "entry": "the parameters were changed between the update before and this step",
+    "batch": "the batch is not the recorded one",
+    "gradient": "the gradient is not what this batch, these random states and these parameters give",
+    "update": "the update is not what the optimizer makes of this gradient and these hyperparameters",
+    "state": "buffers or optimizer state differ though every compared parameter agreed",
+    "structure": "the step has another shape",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one interval.
+
+    Attributes:
+        interval: the interval.
+        verdict: what can be said.
+        reason: for everything but verified.
+        difference: where it first differs, with the stream.
+        steps: steps compared and equal, over all processes.
+        blocks: blocks on record in them.
+        blocks_checked: blocks compared.
+        seconds: wall time spent.
+        output: the end of what the script printed, when that explains the reason.
+    """
+
+    interval: Interval
+    verdict: Verdict
+    reason: str = ""
+    difference: tuple[str, Difference] | None = None
+    steps: int = 0
+    blocks: int = 0
+    blocks_checked: int = 0
+    seconds: float = 0.0
+    output: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        result: verdict, coverage, findings.
+        judged: per interval.
+        total: intervals there were to draw from.
+        seconds: wall time.
+        room: what the replays ran in.
+    """
+
+    result: Result
+    judged: tuple[Judged, ...]
+    total: int
+    seconds: float
+    room: dict[str, Json] = field(default_factory=dict)
+
+    def bounds(self) -> list[tuple[int, float]]:
+        """Return, for 1, 1 % and 10 % of the intervals tampered, the chance of having missed them."""
+        clean = sum(1 for each in self.judged if each.verdict is Verdict.VERIFIED)
+        counts = sorted({1, max(1, math.ceil(self.total / 100)), max(1, math.ceil(self.total / 10))})
+        return [(m, float(miss_probability(self.total, clean, m))) for m in counts if m <= self.total]
+
+
+class Auditor:
+    """Replays intervals of one run."""
+
+    def __init__(
+        self, objects: ObjectStore, run: RecordedRun, origin: Origin, byte_code: Path
+    ) -> None:
+        self._objects = objects
+        self._run = run
+        self._origin = origin
+        self._byte_code = byte_code
+        self.facts: dict[str, Json] = {
+            "code": "as recorded",
+            "environment": "this machine's own installation",
+            "variables": "as recorded, secrets and preload variables left out",
+            "network": "not restricted",
+        }
+
+    def judge(self, interval: Interval) -> Judged:
+        """Replay one interval and say what that shows."""
+        candidates = self._warm_ups(interval)
+        if not candidates:
+            reason = "no place near the start of the script is like the interval's start"
+            return Judged(interval, Verdict.UNVERIFIED, reason)
+        try:
+            first = self._replay(interval, candidates[0])
+            judged = self._read(interval, first)
+            if judged.difference is None:
+                return judged
+            return self._confirm(interval, candidates, judged, first)
+        except VeristepError as error:
+            return Judged(interval, Verdict.UNVERIFIED, error.message)
+
+    def _confirm(
+        self, interval: Interval, candidates: list[int], judged: Judged, first: Execution
+    ) -> Judged:
+        """Replay a differing interval once more, from another warm-up where there is one.
+
+        An honest script that keeps state outside tensors, or draws from the clock, gives another result
+        each time; one that was tampered with differs from its record in the same way every time.
+        """
+        warm_up = candidates[-1]
+        second = self._replay(interval, warm_up)
+        again = self._read(interval, second)
+        assert judged.difference is not None
+        if _same_differences(first, second):
+            return judged
+        varied = warm_up != candidates[0]
+        reason = (
+            "the script's result depends on state outside its tensors, such as a step counter"
+            if varied
+            else "the script is not deterministic: two replays of the same steps differ"
+        )
+        named = _nondeterministic(again.output) or _nondeterministic(judged.output)
+        where = f"first at step {judged.difference[1].step}, {judged.difference[1].what}"
+        tensors = ", ".join(judged.difference[1].tensors[:1])
+        reason += f" ({where}{': ' + tensors if tensors else ''}{'; ' + named if named else ''})"
+        return Judged(
+            interval,
+            Verdict.UNVERIFIED,
+            reason,
+            steps=0,
+            seconds=judged.seconds + again.seconds,
+            output=again.output,
+        )
+
+    def _warm_ups(self, interval: Interval) -> list[int]:
+        found = [set(warm_ups(self._run.streams[name], interval, 8)) for name in interval.streams]
+        common = sorted(set.intersection(*found)) if found else []
+        return common[:2]
+
+    def _replay(self, interval: Interval, warm_up: int) -> Execution:
+        room = furnish(self._objects, self._origin, self._byte_code)
+        try:
+            order = self._order(interval, warm_up, room)
+            execution = execute(room, order, self._objects.root, self._time_limit(interval, warm_up))
+            self._note_room(room, execution)
+            return execution
+        finally:
+            room.remove()
+
+    def _note_room(self, room: Room, execution: Execution) -> None:
+        self.facts["variables_dropped"] = list(room.dropped)
+        self.facts["writes"] = (
+            "refused outside the scratch, by the interpreter and the kernel"
+            if execution.kernel_contained
+            else "refused outside the scratch, by the interpreter only"
+        )
+
+    def _order(self, interval: Interval, warm_up: int, room: Room) -> Order:
+        results = room.folder / "results"
+        streams = {}
+        for name in interval.streams:
+            stream = self._run.streams[name]
+            begin = max(0, interval.start - LOOK_BACK_STEPS)
+            records = [
+                stream.steps[step].to_json()
+                for step in range(begin, interval.stop)
+                if step in stream.steps
+            ]
+            end = stream.snapshots.get(interval.stop)
+            streams[name] = StreamOrder(
+                warm_yields=dict(stream.steps[warm_up].yields),
+                records=records,
+                names=stream.names_at(interval.stop),
+                entry_names=stream.entry_names_at(interval.start),
+                snapshot=stream.snapshots[interval.start].object,
+                end_snapshot=end.object if interval.closed and end is not None else "",
+            )
+        return Order(
+            start=interval.start,
+            stop=interval.stop,
+            warmup=warm_up,
+            tape=str(self._run.tape),
+            results=str(results),
+            streams=streams,
+            writable=[str(room.folder), str(self._byte_code)],
+        )
+
+    def _time_limit(self, interval: Interval, warm_up: int) -> float:
+        stream = self._run.streams[interval.streams[0]]
+        ends = [stream.steps[step].ended_ns for step in sorted(stream.steps)]
+        steps = [(after - before) / 1e9 for before, after in zip(ends, ends[1:], strict=False)]
+        typical = statistics.median(steps) if steps else 1.0
+        count = interval.stop - interval.start + warm_up
+        return MIN_TIME_LIMIT_SECONDS + TIME_LIMIT_FACTOR * typical * count
+
+    def _read(self, interval: Interval, execution: Execution) -> Judged:
+        answers = execution.answers
+        refused = [each for each in answers.values() if each.status == words.REFUSED]
+        if refused:
+            return _unverified(interval, refused[0].reason, execution)
+        if execution.reason:
+            return _unverified(interval, execution.reason, execution)
+        bad = [each for each in answers.values() if each.status in (words.FAILED, words.ENDED)]
+        differing = [
+            (name, each.difference) for name, each in answers.items() if each.difference is not None
+        ]
+        if bad and not differing:
+            return _unverified(interval, bad[0].reason, execution)
+        notes = tuple(note for each in answers.values() for note in each.notes)
+        steps = sum(each.steps for each in answers.values())
+        blocks = sum(each.blocks for each in answers.values())
+        checked = sum(each.blocks_checked for each in answers.values())
+        if not differing:
+            return Judged(
+                interval, Verdict.VERIFIED, "", None, steps, blocks, checked, execution.seconds,
+                notes=notes,
+            )  # fmt: skip
+        first = min(differing, key=lambda each: (each[1].step, _rank(each[1].what), each[0]))
+        platforms = self._platform_differences(answers, interval)
+        if platforms:
+            reason = "differs, but so does what decides the last bits: " + "; ".join(platforms)
+            return _unverified(interval, reason, execution)
+        return Judged(
+            interval, Verdict.VIOLATED, _CAUSES[first[1].what], first, steps, blocks, checked,
+            execution.seconds, execution.output, notes,
+        )  # fmt: skip
+
+    def _platform_differences(self, answers: Any, interval: Interval) -> list[str]:
+        found: list[str] = []
+        for name in interval.streams:
+            answer: Answer | None = answers.get(name)
+            if answer is not None and answer.platform:
+                recorded = dict(self._run.streams[name].platform)
+                found += platform_facts.differences(recorded, dict(answer.platform))
+        return sorted(set(found))
+
+
+def audit(
+    auditor: Auditor,
+    plan: Plan,
+    chosen: Sequence[Interval],
+    progress: Callable[[Judged], None],
+    run: str,
+) -> Audit:
+    """Judge the chosen intervals one after another and sum up."""
+    judged: list[Judged] = []
+    for interval in chosen:
+        each = auditor.judge(interval)
+        judged.append(each)
+        progress(each)
+    return summarise(plan, judged, auditor.facts, run)
+
+
+def summarise(plan: Plan, judged: Sequence[Judged], facts: dict[str, Json], run: str) -> Audit:
+    """Sum up the verdicts on intervals to one on the run, with coverage and findings."""
+    not_checked = {reason: steps for reason, steps in plan.not_covered.items()}
+    for each in judged:
+        if each.verdict is Verdict.UNVERIFIED:
+            size = (each.interval.stop - each.interval.start) * len(each.interval.streams)
+            not_checked[each.reason] = not_checked.get(each.reason, 0) + size
+    clean = [each for each in judged if each.verdict is Verdict.VERIFIED]
+    coverage = Coverage(
+        steps=plan.steps,
+        steps_checked=sum(each.steps for each in judged),
+        intervals=len(plan.intervals),
+        intervals_checked=len([e for e in judged if e.verdict is not Verdict.UNVERIFIED]),
+        blocks=sum(each.blocks for each in clean),
+        blocks_checked=sum(each.blocks_checked for each in clean),
+        not_checked=not_checked,
+    )
+    findings = tuple(finding(each, run) for each in judged if each.difference is not None)
+    verdict = combine(each.verdict for each in judged)
+    reasons = [each.reason for each in judged if each.verdict is verdict and each.reason]
+    reason = reasons[0] if reasons else ""
+    if not judged:
+        reason = "; ".join(plan.not_covered) or "no optimizer step was recorded"
+    seconds = sum(each.seconds for each in judged)
+    result = Result(verdict, coverage, reason, findings)
+    return Audit(result, tuple(judged), len(plan.intervals), seconds, facts)
+
+
+def finding(judged: Judged, run: str) -> Finding:
+    """Return the finding for a violated interval."""
+    assert judged.difference is not None
+    stream, difference = judged.difference
+    tensor = difference.tensors[0] if difference.tensors else ""
+    where = f", first in {tensor}" if tensor else ""
+    evidence: dict[str, Json] = {
+        key: value for key, value in asdict(difference).items() if key not in ("step",)
+    }
+    evidence["interval"] = [judged.interval.start, judged.interval.stop]
+    evidence["stream"] = stream
+    return Finding(
+        rule=RULE_DIFFERS,
+        severity=Severity.ERROR,
+        summary=f"step {difference.step} does not replay: {difference.what} differs{where}",
+        run=run,
+        rank=int(stream.partition(".")[0]),
+        step=difference.step,
+        suspects=(
+            Suspect("input", difference.what, "first input of the step that differs on replay"),
+            *(Suspect("tensor", name, "its recorded digest differs on replay")
+              for name in difference.tensors[:1]),
+        ),
+        evidence=evidence,
+    )  # fmt: skip
+
+
+def byte_code_folder(ledger: Path) -> Path:
+    """Return the folder replays keep their byte code in: nobody else's, so nobody else's code."""
+    folder = ledger / "replay-bytecode"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="veristep-bytecode-"))
+    return folder
+
+
+def _unverified(interval: Interval, reason: str, execution: Execution) -> Judged:
+    return Judged(
+        interval,
+        Verdict.UNVERIFIED,
+        reason,
+        seconds=execution.seconds,
+        output=execution.output,
+    )
+
+
+def _rank(what: str) -> int:
+    return list(_CAUSES).index(what)
+
+
+def _same_differences(first: Execution, second: Execution) -> bool:
+    """Whether two replays differ from the record at the same places with the same results."""
+    one = {name: each.difference for name, each in first.answers.items() if each.difference}
+    other = {name: each.difference for name, each in second.answers.items() if each.difference}
+    return bool(one) and one == other
+
+
+def _nondeterministic(output: str) -> str:
+    for line in output.splitlines():
+        if "does not have a deterministic implementation" in line:
+            return line.strip()
+    return ""

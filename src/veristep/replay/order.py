@@ -1,0 +1,130 @@
+"""What a replaying process is told, and what it answers: plain files in the replay's own folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veristep.core.canonical import Json
+
+MATCHED, DIFFERED, ENDED, FAILED, REFUSED = "matched", "differed", "ended", "failed", "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOrder:
+    """What one process (one rank) is to replay.
+
+    Attributes:
+        warm_yields: per loader slot, batches fetched at the boundary of step `Order.warmup` of the
+            original run: the same script fetches as many on its way there now.
+        records: the step records from a little before the start to the stop, as JSON.
+        names: per optimizer number, the names of its tensors.
+        entry_names: the names of the tensors the entry digest covers.
+        snapshot: object name of the state at the start; empty when the script starts by itself.
+        end_snapshot: object name of the state at the stop; empty when there is none.
+    """
+
+    warm_yields: Mapping[str, int]
+    records: list[Mapping[str, Any]]
+    names: Mapping[str, list[str]]
+    entry_names: list[str]
+    snapshot: str
+    end_snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One interval to replay, in all its processes.
+
+    Attributes:
+        start: first step of the interval.
+        stop: the step after its last one.
+        warmup: steps the script takes by itself before the state is put in place.
+        tape: the run's tape folder.
+        results: folder the answers go to, one file per stream.
+        streams: what each process is to do.
+        writable: folders the script may write to.
+    """
+
+    start: int
+    stop: int
+    warmup: int
+    tape: str
+    results: str
+    streams: Mapping[str, StreamOrder]
+    writable: list[str]
+
+    def save(self, path: Path) -> None:
+        """Write the order to a file."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Order:
+        """Read an order from a file."""
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        streams = {name: StreamOrder(**each) for name, each in fields.pop("streams").items()}
+        return cls(streams=streams, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first place where a replayed step is not the recorded one.
+
+    Attributes:
+        step: the step.
+        what: ``entry``, ``batch``, ``gradient``, ``update``, ``state`` or ``structure``.
+        tensors: names of the tensors that differ, in order; the first one first.
+        expected: recorded digest.
+        got: replayed digest.
+        certain_since: the last step before it whose every block was compared and equal, or the start.
+        detail: what else is worth saying.
+    """
+
+    step: int
+    what: str
+    tensors: list[str]
+    expected: str
+    got: str
+    certain_since: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one replaying process found.
+
+    Attributes:
+        status: matched, differed, ended (before the stop), failed, or refused (a write).
+        steps: steps compared and equal.
+        blocks: blocks on record in these steps.
+        blocks_checked: those compared.
+        reason: for everything but matched.
+        difference: for differed.
+        notes: what weakens the comparison without contradicting it.
+        platform: differences between this process and the recorded one.
+    """
+
+    status: str
+    steps: int = 0
+    blocks: int = 0
+    blocks_checked: int = 0
+    reason: str = ""
+    difference: Difference | None = None
+    notes: list[str] = field(default_factory=list)
+    platform: Mapping[str, Json] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the answer, whole or not at all."""
+        temporary = path.with_suffix(".part")
+        temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Answer:
+        """Read an answer."""
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        difference = fields.pop("difference")
+        return cls(difference=Difference(**difference) if difference else None, **fields)

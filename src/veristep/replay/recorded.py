@@ -1,0 +1,224 @@
+"""A recorded run, read back from the ledger and checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veristep.core.canonical import decode_object
+from veristep.core.records import ChainReader, SnapshotRecord, StepRecord
+from veristep.errors import MalformedError, NotFoundError, TamperedError, VeristepError
+from veristep.ledger.entries import Entry
+from veristep.ledger.log import Ledger
+from veristep.ledger.runlog import Segment, read_lines, verify_segment
+from veristep.replay.room import Origin, Preserved
+from veristep.supervise.code import Code
+
+
+@dataclass(slots=True)
+class StreamRecord:
+    """What one training process left.
+
+    Attributes:
+        steps: by number.
+        snapshots: by step.
+        tensors: names of the tensors, per optimizer, as last described at or before a step.
+        platform: what decides its last bits.
+    """
+
+    name: str
+    steps: dict[int, StepRecord] = field(default_factory=dict)
+    snapshots: dict[int, SnapshotRecord] = field(default_factory=dict)
+    tensors: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+    platform: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> int:
+        """The rank it trained as."""
+        return int(self.name.partition(".")[0])
+
+    @property
+    def restart(self) -> int:
+        """How many processes of the same rank came before it."""
+        return int(self.name.partition(".")[2] or 0)
+
+    def names_at(self, step: int) -> dict[str, list[str]]:
+        """Return the tensor names per optimizer that hold at a step."""
+        names: dict[str, list[str]] = {}
+        for since, line in self.tensors:
+            if since <= step or str(line["optimizer"]) not in names:
+                names[str(line["optimizer"])] = list(line["names"])
+        return names
+
+    def entry_names_at(self, step: int) -> list[str]:
+        """Return the names of the tensors an entry digest covers at a step."""
+        found: list[str] = []
+        for since, line in self.tensors:
+            if since <= step or not found:
+                found = list(line["entry"])
+        return found
+
+
+@dataclass(slots=True)
+class RecordedRun:
+    """A run as its log and its ledger entries tell it.
+
+    Attributes:
+        opened: the entry written before it started.
+        closed: the entry written when it ended; None while it runs, or when it was cut off.
+        lines: every accepted line that is not a step, snapshot or tensor description.
+        sealed_lines: lines that stand in sealed, verified segments.
+        unsealed_lines: lines that came after the last one.
+        gaps: what is missing, in words.
+    """
+
+    run: str
+    directory: Path
+    opened: Entry
+    closed: Entry | None
+    streams: dict[str, StreamRecord] = field(default_factory=dict)
+    lines: list[Mapping[str, Any]] = field(default_factory=list)
+    sealed_lines: int = 0
+    unsealed_lines: int = 0
+    gaps: list[str] = field(default_factory=list)
+
+    @property
+    def tape(self) -> Path:
+        """The tape's folder."""
+        return self.directory / "tape"
+
+    @property
+    def steps(self) -> int:
+        """Step records, over all streams."""
+        return sum(len(stream.steps) for stream in self.streams.values())
+
+    def of_type(self, kind: str) -> list[Mapping[str, Any]]:
+        """Return the lines of one type."""
+        return [line for line in self.lines if line.get("type") == kind]
+
+
+def find(ledger: Ledger, prefix: str) -> str:
+    """Return the id of the run that `prefix` names; ``last`` names the last one opened.
+
+    Raises:
+        NotFoundError: no run, or more than one, is meant.
+    """
+    runs = [entry.run for entry in ledger.entries(kind="run.opened")]
+    if not runs:
+        raise NotFoundError(
+            f"the ledger {ledger.path} has no runs yet", hint="record one: veristep run -- COMMAND"
+        )
+    if prefix == "last":
+        return runs[-1]
+    matching = sorted({run for run in runs if run.startswith(prefix) or run.endswith("-" + prefix)})
+    if len(matching) == 1:
+        return matching[0]
+    if not matching:
+        raise NotFoundError(
+            f"no run {prefix!r} in the ledger {ledger.path}",
+            hint="veristep runs lists them; --ledger names another ledger",
+        )
+    raise NotFoundError(
+        f"{prefix!r} could be any of {len(matching)} runs: {', '.join(matching[:5])}",
+        hint="give more of the id",
+    )
+
+
+def load(ledger: Ledger, run: str) -> RecordedRun:
+    """Read a run, verifying its sealed segments and its chains.
+
+    Raises:
+        TamperedError: its log contradicts what was sealed.
+    """
+    opened = next(iter(ledger.entries(run=run, kind="run.opened")))
+    closed = next(iter(ledger.entries(run=run, kind="run.closed")), None)
+    directory = ledger.path / "runs" / run
+    recorded = RecordedRun(run, directory, opened, closed)
+    reader = ChainReader()
+    for data, sealed in _checked_lines(ledger, recorded):
+        if sealed:
+            recorded.sealed_lines += 1
+        else:
+            recorded.unsealed_lines += 1
+        try:
+            line, _missing = reader.accept(data)
+        except MalformedError as error:
+            raise TamperedError(f"the log of run {run} contradicts itself: {error}") from error
+        _take(recorded, line)
+    return recorded
+
+
+def origin(ledger: Ledger, recorded: RecordedRun) -> Origin:
+    """Return what a replay of the run is made from.
+
+    Raises:
+        UnavailableError: a part of it is missing.
+        TamperedError: a part of it was changed.
+    """
+    body: Mapping[str, Any] = recorded.opened.body
+    code = Code.from_bytes(ledger.objects.read(str(body["code"])))
+    environment = decode_object(ledger.objects.read(str(body["environment"])))
+    preserved = [
+        Preserved(str(line["path"]), str(line["object"]), int(line["mode"]))
+        for line in recorded.of_type("preserved")
+    ]
+    written = {str(line["path"]) for line in recorded.of_type("artifact")}
+    return Origin(
+        code=code,
+        cwd=str(body["cwd"]),
+        command=[str(word) for word in body["command"]],
+        environment={name: str(value) for name, value in environment.items()},
+        started_ns=int(body["started_ns"]),
+        written=frozenset(written),
+        preserved=tuple(preserved),
+    )
+
+
+def _checked_lines(ledger: Ledger, recorded: RecordedRun) -> Iterator[tuple[bytes, bool]]:
+    directory = recorded.directory / "log"
+    key = str(recorded.opened.body["run_key"])
+    previous, sealed = "", 0
+    for entry in ledger.entries(run=recorded.run, kind="segment.sealed"):
+        segment = Segment.from_json(entry.body["segment"])
+        for line in verify_segment(directory, segment, key, previous):
+            sealed += 1
+            yield line, True
+        previous = segment.digest()
+    try:
+        for number, line in enumerate(read_lines(directory)):
+            if number >= sealed:
+                yield line, False
+    except VeristepError:
+        if recorded.closed is not None:
+            raise
+
+
+def _take(recorded: RecordedRun, line: Mapping[str, Any]) -> None:
+    name, kind = str(line["stream"]), line.get("type")
+    if name == "supervisor":
+        if kind == "gap":
+            recorded.gaps.append(_gap(line))
+        recorded.lines.append(line)
+        return
+    stream = recorded.streams.setdefault(name, StreamRecord(name))
+    if kind == "step":
+        step = StepRecord.from_json(line)
+        stream.steps[step.step] = step
+    elif kind == "snapshot":
+        snapshot = SnapshotRecord.from_json(line)
+        stream.snapshots[snapshot.step] = snapshot
+    elif kind == "tensors":
+        stream.tensors.append((len(stream.steps), line))
+    elif kind == "platform":
+        stream.platform = line
+    else:
+        if kind == "gap":
+            recorded.gaps.append(_gap(line))
+        recorded.lines.append(line)
+
+
+def _gap(line: Mapping[str, Any]) -> str:
+    where = f"rank {line['of']}" if "of" in line else str(line["stream"])
+    return f"{line.get('what')} ({where}): {line.get('reason')}"

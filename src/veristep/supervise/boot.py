@@ -1,0 +1,104 @@
+"""The per-run boot directory that brings the recorder into every Python process of a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import veristep
+from veristep.record.config import RecordConfig
+
+# Runs before the script's own code in each process. It must work in any interpreter the run starts, so
+# it is plain, and it must not fail: whatever goes wrong is told once and training goes on. The
+# sitecustomize it stands in front of is run afterwards, as it would have been.
+_SITECUSTOMIZE = '''\
+import importlib.machinery
+import importlib.util
+import os
+import sys
+
+
+def _veristep():
+    here = os.path.dirname(os.path.abspath(__file__))
+    try:
+        import json
+
+        with open(os.path.join(here, "run.json"), encoding="utf-8") as file:
+            package = json.load(file)["package"]
+        spec = importlib.util.spec_from_file_location(
+            "veristep",
+            os.path.join(package, "__init__.py"),
+            submodule_search_locations=[package],
+        )
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["veristep"] = module
+        spec.loader.exec_module(module)
+        from veristep.record.bootstrap import start
+
+        start(here)
+    except Exception as error:
+        try:
+            sys.stderr.write("veristep: not recording %s: %r; training goes on\\n" % (sys.executable, error))
+        except Exception:
+            pass
+
+
+def _others():
+    here = os.path.realpath(os.path.dirname(os.path.abspath(__file__)))
+    rest = [path for path in sys.path if os.path.realpath(path or ".") != here]
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", rest)
+    if spec is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["sitecustomize"] = module
+        spec.loader.exec_module(module)
+
+
+_veristep()
+_others()
+'''
+
+
+def package_folder() -> str:
+    """Return the folder of the veristep package that is running."""
+    return str(Path(veristep.__file__).resolve().parent)
+
+
+def make_folder() -> Path:
+    """Create a private directory with a path short enough for a unix socket (108 bytes)."""
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    usable = base and len(base) < 60 and os.access(base, os.W_OK)
+    return Path(tempfile.mkdtemp(prefix="veristep-", dir=base if usable else "/tmp"))  # noqa: S108
+
+
+def write(config: RecordConfig) -> None:
+    """Write the boot file and the configuration beside it."""
+    config.save()
+    (Path(config.boot) / "sitecustomize.py").write_text(_SITECUSTOMIZE, encoding="utf-8")
+
+
+def environment(base: Mapping[str, str], config: RecordConfig) -> dict[str, str]:
+    """Return the environment of the training command.
+
+    Byte code goes to a private directory per user and interpreter: a poisoned ``.pyc`` in a shared
+    ``__pycache__`` would otherwise run in place of clean source.
+    """
+    env = dict(base)
+    path = env.get("PYTHONPATH", "")
+    env["PYTHONPATH"] = config.boot + (os.pathsep + path if path else "")
+    env["VERISTEP_RUN"] = config.run
+    env.setdefault("PYTHONPYCACHEPREFIX", str(byte_code_folder(env)))
+    return env
+
+
+def byte_code_folder(env: Mapping[str, str]) -> Path:
+    """Return the private byte-code directory."""
+    home = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME", "/tmp")) / ".cache")  # noqa: S108
+    folder = home / "veristep" / "pycache" / f"{sys.implementation.cache_tag}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="veristep-pycache-"))
+    return folder
