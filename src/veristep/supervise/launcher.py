@@ -159,8 +159,8 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
             watch=(files.root, str(cwd)),
         )
         boot.write(config)
-        body = _description(command, options, key, ledger, files, repository, cwd)
         project = options.project or Path(files.root).name
+        body = _description(command, options, project, key, ledger, files, repository, cwd)
         sensitive = frozenset({"command", "cwd", "environment", "host", "user", "repository"})
         ledger.append(Draft("run.opened", body, run_id, project, sensitive))
         log = RunLogWriter(directory / "log", run_id, key)
@@ -181,6 +181,7 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
 def _description(
     command: list[str],
     options: RunOptions,
+    project: str,
     key: RunKey,
     ledger: Ledger,
     files: code.Code,
@@ -215,7 +216,7 @@ def _description(
         "started_ns": time.time_ns(),
         "interval": options.interval,
         "digests": options.digests,
-        "project": options.project,
+        "project": project,
     }
 
 

@@ -1,0 +1,149 @@
+"""`veristep audit RUN`: replay parts of a run elsewhere and compare every step."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from veristep.cli import render
+from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
+from veristep.core.verdicts import Severity, Verdict
+from veristep.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from veristep.replay.audit import Audit, Judged
+    from veristep.replay.plan import Interval, Plan
+    from veristep.replay.recorded import RecordedRun
+
+
+@click.command("audit")
+@click.argument("run", default="last")
+@ledger_option
+@click.option("--all", "everything", is_flag=True, help="Replay every interval.")
+@click.option("--intervals", type=click.IntRange(min=1), help="Replay this many, drawn at random.")
+@click.option("--coverage", type=click.FloatRange(0, 1, min_open=True), help="Replay this share.")
+@click.option("--steps", metavar="A:B", help="Replay the intervals that hold these steps.")
+@click.option(
+    "--fail-on",
+    type=click.Choice([each.value for each in Severity]),
+    default=Severity.WARNING.value,
+    help="Lowest severity that makes the exit status 1 [default: warning].",
+)
+@json_option
+def command(
+    run: str,
+    ledger_path: Path | None,
+    everything: bool,
+    intervals: int | None,
+    coverage: float | None,
+    steps: str | None,
+    fail_on: str,
+    as_json: bool,
+) -> int:
+    """Replay intervals of RUN (an id, its beginning, or "last") and compare every step.
+
+    Without an option, a tenth of the intervals and at least three are drawn at random. The verdict is
+    written to the ledger.
+    """
+    from veristep.ledger.log import Ledger
+    from veristep.replay import plan as plans
+    from veristep.replay import recorded as records
+    from veristep.replay.conduct import conduct
+
+    if sum(each is not None and each is not False for each in (everything, intervals, coverage, steps)) > 1:
+        raise UsageError("--all, --intervals, --coverage and --steps exclude each other")
+    with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
+        run_id = records.find(ledger, run)
+        recorded = records.load(ledger, run_id)
+        plan = plans.make_plan(recorded)
+        choice = _choice(plan, everything, intervals, coverage, steps)
+        progress = _Progress(quiet=as_json)
+        audit = conduct(ledger, recorded, plan, choice, progress.show, secrets.token_bytes(32))
+    if as_json:
+        render.as_json({**audit.result.to_json(), "run": run_id, "risk": _risk(audit)})
+    else:
+        _print(audit, recorded)
+    return _status(audit, Severity(fail_on))
+
+
+def _choice(
+    plan: Plan,
+    everything: bool,
+    intervals: int | None,
+    coverage: float | None,
+    steps: str | None,
+) -> int | list[Interval]:
+    from veristep.replay import plan as plans
+
+    total = len(plan.intervals)
+    if steps is not None:
+        return plans.containing(plan.intervals, steps)
+    if everything:
+        return total
+    if intervals is not None:
+        return min(total, intervals)
+    if coverage is not None:
+        return min(total, max(1, round(total * coverage)))
+    return plans.default_count(total)
+
+
+class _Progress:
+    """A line per interval on a terminal; in a log, only what is not verified and a line per tenth."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._done = 0
+        self._told = 0
+
+    def show(self, judged: Judged, total: int) -> None:
+        """Tell of one judged interval."""
+        self._done += 1
+        if self._quiet:
+            return
+        tenth = 10 * self._done // max(total, 1)
+        if self._terminal or judged.verdict is not Verdict.VERIFIED or tenth > self._told:
+            self._told = tenth
+            span = f"steps {judged.interval.start} to {judged.interval.stop - 1}"
+            render.note(
+                f"{self._done} of {total}: {span}: {judged.verdict.value} ({judged.seconds:.1f} s)"
+            )
+
+
+def _print(audit: Audit, recorded: RecordedRun) -> None:
+    for each in audit.judged:
+        if each.verdict is Verdict.UNVERIFIED:
+            span = f"steps {each.interval.start} to {each.interval.stop - 1}"
+            render.out(f"{render.styled('unverified', 'yellow', stream=sys.stdout)}: {span}: {each.reason}")
+            for line in each.output.strip().splitlines()[-3:]:
+                render.out(f"   | {line}")
+    render.result(audit.result)
+    for tampered, chance in audit.bounds():
+        what = "1 interval" if tampered == 1 else f"{tampered} intervals"
+        render.out(f"   = risk: had {what} of {audit.total} been tampered with, the chance of having "
+                   f"missed all of it is {100 * chance:.2g} %")  # fmt: skip
+    gaps = len(recorded.gaps)
+    if gaps:
+        render.out(f"   = gaps: {gaps} in the record; veristep show {recorded.run} lists them")
+    room = ", ".join(f"{key}: {value}" for key, value in audit.room.items() if value)
+    render.out(f"   = room: {room}")
+
+
+def _risk(audit: Audit) -> list[dict[str, float]]:
+    return [{"tampered_intervals": m, "chance_missed": chance} for m, chance in audit.bounds()]
+
+
+def _status(audit: Audit, fail_on: Severity) -> int:
+    ranks = list(Severity)
+    worst = [each for each in audit.result.findings if ranks.index(each.severity) >= ranks.index(fail_on)]
+    if worst:
+        return int(ExitStatus.FINDINGS)
+    if any(each.verdict is not Verdict.VERIFIED for each in audit.judged) or not audit.judged:
+        return int(ExitStatus.INCOMPLETE)
+    return int(ExitStatus.CLEAN)
+
+

@@ -1,0 +1,135 @@
+"""How Veristep speaks: plain text that reads like a good compiler's, JSON when asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from veristep.core.verdicts import Finding, Result, Verdict
+from veristep.errors import VeristepError
+
+_COLOURS = {
+    Verdict.VERIFIED: "green",
+    Verdict.VIOLATED: "red",
+    Verdict.UNVERIFIED: "yellow",
+    Verdict.NOT_COVERED: "yellow",
+}
+
+
+def out(text: str = "") -> None:
+    """Print a line of what was asked for."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """Print a line that is not what was asked for: progress, hints."""
+    sys.stderr.write(f"veristep: {text}\n")
+    sys.stderr.flush()
+
+
+def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print a value as indented JSON."""
+    out(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def error(failure: VeristepError) -> None:
+    """Print an error: what and where, then what to do."""
+    sys.stderr.write(f"{styled('error', 'red')}[{failure.code}]: {failure.message}\n")
+    if failure.hint:
+        sys.stderr.write(f"   = hint: {failure.hint}\n")
+
+
+def crash(failure: Exception) -> None:
+    """Print an error nobody foresaw, with what a report of it needs."""
+    sys.stderr.write("error[bug]: Veristep itself failed; nothing it had recorded is lost\n")
+    traceback.print_exception(failure, file=sys.stderr)
+
+
+def styled(text: str, colour: str, *, stream: Any = None) -> str:
+    """Return text in colour on a terminal, plain elsewhere (and with NO_COLOR)."""
+    import os
+
+    target = stream or sys.stderr
+    if os.environ.get("NO_COLOR") or not getattr(target, "isatty", lambda: False)():
+        return text
+    codes = {"red": "31;1", "green": "32;1", "yellow": "33;1", "dim": "2"}
+    return f"\x1b[{codes[colour]}m{text}\x1b[0m"
+
+
+def verdict(value: Verdict) -> str:
+    """Return a verdict as a word, coloured on a terminal."""
+    return styled(value.value, _COLOURS[value], stream=sys.stdout)
+
+
+def result(value: Result) -> None:
+    """Print a verdict with its findings and coverage."""
+    for each in value.findings:
+        finding(each)
+    reason = f": {value.reason}" if value.reason else ""
+    out(f"{verdict(value.verdict)}{reason}")
+    for line in coverage_lines(value):
+        out(f"   = {line}")
+
+
+def finding(value: Finding) -> None:
+    """Print one finding: what, where, expected and got."""
+    head = styled(f"{value.severity.value}[{value.rule}]", "red", stream=sys.stdout)
+    out(f"{head}: {value.summary}")
+    out(f"  --> run {value.run} / rank {value.rank} / step {value.step}")
+    evidence = value.evidence
+    if "expected" in evidence:
+        out(f"   | recorded  {str(evidence['expected'])[:32]}")
+        out(f"   | replayed  {str(evidence['got'])[:32]}")
+    tensors = evidence.get("tensors")
+    if isinstance(tensors, (list, tuple)) and tensors:
+        more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""
+        out(f"   | tensor    {tensors[0]}{more}")
+    for suspect in value.suspects:
+        if suspect.what != "tensor":
+            out(f"   | {suspect.what:<9} {suspect.value} ({suspect.how_known})")
+    certain, step = evidence.get("certain_since"), value.step
+    if isinstance(certain, int) and step is not None and certain < step:
+        out(f"   | compared  in part since step {certain}: the cause can lie that far back")
+
+
+def coverage_lines(value: Result) -> list[str]:
+    """Return what a verdict rests on, line by line."""
+    coverage = value.coverage
+    lines = [
+        f"coverage: {coverage.intervals_checked} of {coverage.intervals} intervals, "
+        f"{coverage.steps_checked} of {coverage.steps} steps"
+    ]
+    if coverage.blocks:
+        share = 100 * coverage.blocks_checked / coverage.blocks
+        lines.append(
+            f"coverage: {coverage.blocks_checked} of {coverage.blocks} blocks compared in them "
+            f"({share:.0f} %)"
+        )
+    lines += [f"not checked: {count} steps: {reason}" for reason, count in coverage.not_checked.items()]
+    return lines
+
+
+def when(nanoseconds: int) -> str:
+    """Return a wall-clock time for people, in UTC."""
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def size(count: float) -> str:
+    """Return a number of bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return ""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table with columns as wide as they need to be."""
+    widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
+    for row in [header, *rows]:
+        cells = (str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+        out("  ".join(cells).rstrip())
