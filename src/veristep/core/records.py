@@ -87,6 +87,7 @@ class StepRecord:
         forwards: training forwards of root modules during the step.
         skipped: updates a gradient scaler left out during the step.
         yields: per loader slot, batches fetched so far, at the boundary.
+        consumed: per loader slot, the first batch that a forward of the step was seen to use.
         loss: what backward started from, unscaled, when it was visible.
         grad_norm: Euclidean norm over all gradients, when it was measured.
         tape: file, byte offset, byte length and BLAKE3 of the step's tape chunk.
@@ -107,6 +108,7 @@ class StepRecord:
     forwards: int
     skipped: int
     yields: Mapping[str, int]
+    consumed: Mapping[str, int]
     loss: float | None
     grad_norm: float | None
     tape: tuple[str, int, int, str] | None
@@ -130,6 +132,7 @@ class StepRecord:
             "forwards": self.forwards,
             "skipped": self.skipped,
             "yields": dict(self.yields),
+            "consumed": dict(self.consumed),
             "loss": number(self.loss),
             "grad_norm": number(self.grad_norm),
             "tape": list(self.tape) if self.tape else None,
@@ -160,6 +163,7 @@ class StepRecord:
                 forwards=int(line["forwards"]),
                 skipped=int(line["skipped"]),
                 yields={str(slot): int(count) for slot, count in line["yields"].items()},
+                consumed={str(slot): int(index) for slot, index in line["consumed"].items()},
                 loss=_float(line["loss"]),
                 grad_norm=_float(line["grad_norm"]),
                 tape=(str(tape[0]), int(tape[1]), int(tape[2]), str(tape[3])) if tape else None,
@@ -192,7 +196,7 @@ class SnapshotRecord:
             "type": "snapshot",
             "stream": self.stream,
             "step": self.step,
-            "object": self.object,
+            "objects": self.object,
             "size": self.size,
             "seen_ns": self.seen_ns,
         }
@@ -208,7 +212,7 @@ class SnapshotRecord:
             return cls(
                 str(line["stream"]),
                 int(line["step"]),
-                str(line["object"]),
+                str(line["objects"]),
                 int(line["size"]),
                 int(line["seen_ns"]),
             )

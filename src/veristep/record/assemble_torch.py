@@ -58,6 +58,7 @@ def assemble(gathered: Gathered, stream: str, tape: TapeWriter) -> tuple[StepRec
         forwards=step.forwards,
         skipped=step.skipped,
         yields=step.yields,
+        consumed=step.consumed,
         loss=gathered.loss,
         grad_norm=gathered.grad_norm,
         tape=place,

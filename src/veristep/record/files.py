@@ -182,7 +182,7 @@ class FileWatch:
         line: dict[str, Json] = {
             "type": "preserved",
             "path": path,
-            "object": name,
+            "objects": name or [],
             "mode": stat.S_IMODE(status.st_mode),
             "size": status.st_size,
         }

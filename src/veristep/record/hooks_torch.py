@@ -1,6 +1,6 @@
 """The places where torch tells us what a training script does.
 
-Five functions are wrapped and two documented hooks registered, once per process. Every wrapper calls the
+A few functions are wrapped and two documented hooks registered, once per process. Every wrapper calls the
 original with what it was given, returns what it returned, and lets nothing of ours out.
 """
 
@@ -15,11 +15,13 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 from torch.amp import grad_scaler
+from torch.nn import functional
 from torch.optim import Optimizer
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 from torch.utils.data import dataloader
 
 from veristep.core.canonical import Json
@@ -29,6 +31,14 @@ from veristep.record.steps_torch import Tracker
 
 # After this many errors of our own in one process, something is wrong for good: recording stops.
 MAX_ERRORS = 5
+# Loss functions whose names do not say so.
+_OTHER_LOSSES = (
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "kl_div",
+    "linear_cross_entropy",
+)
 
 
 class Guard:
@@ -90,6 +100,7 @@ class Process:
 def install(process: Process) -> None:
     """Wrap what torch offers; called once, when torch has been imported."""
     _wrap_module_call(process)
+    _wrap_losses(process)
     _wrap_backward(process)
     _wrap_loader(process)
     _wrap_scaler(process)
@@ -132,6 +143,32 @@ def _root_call(
         except Exception as error:  # noqa: BLE001 - boundary
             guard.failed(error)
     return result
+
+
+def _wrap_losses(process: Process) -> None:
+    names = [name for name in vars(functional) if name.endswith("_loss") and name[0] != "_"]
+    for name in [*names, *_OTHER_LOSSES]:
+        original = getattr(functional, name, None)
+        if callable(original):
+            setattr(functional, name, _loss_wrapper(process, original))
+
+
+def _loss_wrapper(process: Process, original: Callable[..., Any]) -> Callable[..., Any]:
+    compiling = torch.compiler.is_compiling
+
+    @functools.wraps(original)
+    def loss(*args: Any, **kwargs: Any) -> Any:
+        # A loss inside a module is that module's business; one that is being traced has no values.
+        guard = process.guard
+        if process.inside or compiling() or _get_current_dispatch_mode() or not guard.active:
+            return original(*args, **kwargs)
+        try:
+            args, kwargs = guard.tracker.loss_called(args, kwargs)
+        except Exception as error:  # noqa: BLE001 - boundary
+            guard.failed(error)
+        return original(*args, **kwargs)
+
+    return loss
 
 
 def _wrap_backward(process: Process) -> None:

@@ -27,6 +27,7 @@ from veristep.record.budget import Allowance, Cadence
 from veristep.record.channel import Channel, connect
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.files import FileWatch
+from veristep.record.handed_torch import Handed
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
 from veristep.record.state_torch import Roster, hyperparameters, parameters_of
 from veristep.record.steps_torch import Fetch, Underway
@@ -67,6 +68,7 @@ class Recorder:
         self.schedule = Pair(Path(config.boot) / SCHEDULE_NAME)
         self.buffers = snapshots.SnapshotBuffers()
         self.line({"type": "platform", **platform_torch.describe()})
+        self.handed = Handed()
         self.next_snapshot = 0
         self.steps = 0
         self._last_update = 0.0
@@ -74,13 +76,14 @@ class Recorder:
         self._grads: Digested | None = None
         self._hyper: list[dict[str, Any]] = []
         self._grad_norm: float | None = None
-        self._described = (-1, -1)
+        self._described: tuple[int, ...] = ()
         self._announced_gap = ""
 
     # -- the points of a step -----------------------------------------------------------------------
 
     def boundary(self, step: Underway, *, clean: bool) -> None:
         """Digest the parameters as they stand and take a snapshot when one is due."""
+        self._describe(step.number)
         parameters = self.roster.parameters()
         if parameters:
             self._entry = self._digest(parameters, ENTRY_SHARE)
@@ -90,25 +93,28 @@ class Recorder:
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """Copy what the loader yields."""
         tensors = leaves(value)
-        addresses = [(tensor.data_ptr(), tuple(tensor.shape)) for tensor in tensors if _is_dense(tensor)]
         copies = [tensor.detach().clone() for tensor in tensors]
-        step.fetches.append(Fetch(slot, index, copies, addresses, randomness.capture()))
+        fetch = Fetch(slot, index, copies, randomness.capture())
+        step.fetches.append(fetch)
+        self.handed.add(slot, index, tensors)
         self._bound(step)
         return value
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Copy what a forward is called with, unless it came from the loader or from a forward."""
-        step.inputs.append([describe(step, leaf) for leaf in leaves([args, kwargs])])
+        step.inputs.append(
+            [describe(step, self.handed, leaf) for leaf in leaves([args, kwargs])]
+        )
         return args, kwargs
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the gradients and note the hyperparameters."""
         parameters = parameters_of(optimizer)
+        del number
         self._hyper = hyperparameters(optimizer)
         grads = [parameter.grad for parameter in parameters]
         self._grads = self._digest(grads, GRADS_SHARE)
         self._grad_norm = _norm(grads, step.number)
-        self._describe(number, parameters)
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the parameters, hand the step to the worker and note that it is complete."""
@@ -200,7 +206,7 @@ class Recorder:
             if size <= self.config.tape_limit:
                 return
             size -= _size(fetch.tensors)
-            fetch.tensors, fetch.addresses = [], []
+            fetch.tensors = []
 
     def _digest(self, tensors: list[Any], share: float) -> Digested:
         seconds = self.allowance.seconds()
@@ -253,26 +259,15 @@ class Recorder:
             self.gap("tape", reason)
         self.channel.line(record.to_json())
 
-    def _describe(self, number: int, parameters: list[torch.Tensor]) -> None:
-        """Name the tensors behind the digests, once and whenever their number changes."""
-        state = (number, len(parameters))
-        if state == self._described:
-            return
-        self._described = state
-        names = self.roster.names()
-        self.line(
-            {
-                "type": "tensors",
-                "optimizer": number,
-                "names": [names.get(id(parameter), "?") for parameter in parameters],
-                "shapes": [list(parameter.shape) for parameter in parameters],
-                "dtypes": [str(parameter.dtype).removeprefix("torch.") for parameter in parameters],
-                "entry": [names.get(id(each), "?") for each in self.roster.parameters()],
-            }
-        )
+    def _describe(self, step: int) -> None:
+        """Say what stands behind the digests, at first and whenever that changes."""
+        shape = self.roster.shape()
+        if shape != self._described:
+            self._described = shape
+            self.line({"type": "tensors", "step": step, **self.roster.describe()})
 
 
-def describe(step: Underway, leaf: torch.Tensor) -> Any:
+def describe(step: Underway, handed: Handed, leaf: torch.Tensor) -> Any:
     """Return how an input of a forward is kept.
 
     ``["loader", slot, index, leaf]`` for a tensor a loader yielded, ``["grad"]`` for one that carries
@@ -281,12 +276,13 @@ def describe(step: Underway, leaf: torch.Tensor) -> Any:
     """
     if leaf.requires_grad:
         return ["grad"]
-    if not _is_dense(leaf):
+    if leaf.layout is not torch.strided or leaf.is_quantized:
         return leaf.detach().clone()
-    address = (leaf.data_ptr(), tuple(leaf.shape))
-    for fetch in step.fetches:
-        if address in fetch.addresses:
-            return ["loader", fetch.slot, fetch.index, fetch.addresses.index(address)]
+    found = handed.find(leaf)
+    if found is not None:
+        slot, index, number = found
+        step.consumed.setdefault(str(slot), index)
+        return ["loader", slot, index, number]
     storage = leaf.untyped_storage().data_ptr()
     for reference in step.outputs:
         output = reference()
@@ -315,10 +311,6 @@ def rank() -> int:
         return int(os.environ.get("RANK", "0"))
     except ValueError:
         return 0
-
-
-def _is_dense(tensor: torch.Tensor) -> bool:
-    return tensor.layout is torch.strided and not tensor.is_quantized
 
 
 def _loss(step: Underway) -> float | None:

@@ -91,6 +91,73 @@ class Roster:
                 names[id(parameter)] = lead + _plain(name)
         return names
 
+    def shape(self) -> tuple[int, ...]:
+        """Return numbers that change when parameters are added, frozen or unfrozen."""
+        counts: list[int] = []
+        for optimizer in self.optimizers():
+            if optimizer is not None:
+                parameters = parameters_of(optimizer)
+                trained = sum(parameter.requires_grad for parameter in parameters)
+                counts += [len(optimizer.param_groups), len(parameters), trained]
+        return tuple(counts)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what stands behind the digests: names and keys of all optimizers' parameters.
+
+        A key, ``0:features.weight``, finds the parameter again: number of the root module, and name.
+        """
+        names, keys = self.names(), self._keys()
+        optimizers: list[Any] = []
+        for optimizer in self.optimizers():
+            parameters = [] if optimizer is None else parameters_of(optimizer)
+            groups = [] if optimizer is None else optimizer.param_groups
+            optimizers.append(
+                {
+                    "groups": [len(group["params"]) for group in groups],
+                    "names": [names.get(id(parameter), "?") for parameter in parameters],
+                    "keys": [keys.get(id(parameter), "") for parameter in parameters],
+                    "shapes": [list(parameter.shape) for parameter in parameters],
+                    "dtypes": [str(parameter.dtype).removeprefix("torch.") for parameter in parameters],
+                }
+            )
+        entry = [names.get(id(parameter), "?") for parameter in self.parameters()]
+        frozen = [
+            f"{number}:{name}"
+            for number, module in enumerate(self.modules())
+            if module is not None
+            for name, parameter in module.named_parameters()
+            if not parameter.requires_grad
+        ]
+        return {"optimizers": optimizers, "entry": entry, "frozen": frozen}
+
+    def conform(self, description: dict[str, Any]) -> None:
+        """Freeze, unfreeze and add parameters as described.
+
+        A script that unfreezes layers at some epoch does so by its own count of steps, which in a
+        replay is another one.
+
+        Raises:
+            MalformedError: a described parameter is not there.
+        """
+        frozen = set(description["frozen"])
+        found: dict[str, torch.Tensor] = {}
+        for number, module in enumerate(self.modules()):
+            if module is not None:
+                for name, parameter in module.named_parameters():
+                    found[f"{number}:{name}"] = parameter
+                    parameter.requires_grad_(f"{number}:{name}" not in frozen)
+        for optimizer, wanted in zip(self.optimizers(), description["optimizers"], strict=False):
+            if optimizer is not None:
+                _add_groups(optimizer, wanted, found)
+
+    def _keys(self) -> dict[int, str]:
+        keys: dict[int, str] = {}
+        for number, module in enumerate(self.modules()):
+            if module is not None:
+                for name, parameter in module.named_parameters():
+                    keys.setdefault(id(parameter), f"{number}:{name}")
+        return keys
+
     def _number(self, known: list[weakref.ref[Any]], value: Any) -> int:
         number = self._known.get(id(value))
         if number is not None and number < len(known) and known[number]() is value:
@@ -101,6 +168,21 @@ class Roster:
             known.append(weakref.ref(value))
         self._known[id(value)] = number
         return number
+
+
+def _add_groups(
+    optimizer: Optimizer, wanted: dict[str, Any], found: dict[str, torch.Tensor]
+) -> None:
+    have, place = len(optimizer.param_groups), 0
+    for number, size in enumerate(wanted["groups"]):
+        keys = wanted["keys"][place : place + size]
+        place += size
+        if number < have:
+            continue
+        missing = [key for key in keys if key not in found]
+        if missing:
+            raise MalformedError(f"parameter {missing[0]!r} of a later group is not in the replay")
+        optimizer.add_param_group({"params": [found[key] for key in keys]})
 
 
 def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:

@@ -35,14 +35,12 @@ class Fetch:
         slot: number of the data set the loader reads, in order of first use.
         index: number of the batch among those of its slot.
         tensors: copies of its tensors, or nothing when they are not kept.
-        addresses: where the originals lie, to recognise them in a forward's inputs.
         rng: random states when it was handed over.
     """
 
     slot: int
     index: int
     tensors: list[Any]
-    addresses: list[tuple[int, tuple[int, ...]]]
     rng: randomness.State
 
 
@@ -54,6 +52,7 @@ class Underway:
     boundary: str = ""
     began_ns: int = 0
     forwards: int = 0
+    calls: int = 0
     skipped: int = 0
     fetches: list[Fetch] = field(default_factory=list)
     inputs: list[list[Any]] = field(default_factory=list)
@@ -61,6 +60,7 @@ class Underway:
     rng_after_last: randomness.State | None = None
     rng: randomness.State | None = None
     yields: dict[str, int] = field(default_factory=dict)
+    consumed: dict[str, int] = field(default_factory=dict)
     loss: Any = None
     scale: Any = None
 
@@ -103,6 +103,8 @@ class Tracker:
         self._saw_optimizer = False
         # A script may train a model in evaluation mode; that is known once a step had no other forward.
         self._evaluation_counts = False
+        # Whether the last call of a root module belonged to a step: the loss that follows it then does.
+        self._in_training = False
         self._evaluation_forwards = 0
         self._fallback = FORWARD
 
@@ -125,6 +127,7 @@ class Tracker:
         trains = next((True for p in module.parameters() if p.requires_grad), False)
         if trains or next(module.buffers(), None) is not None:
             self.roster.module(module)
+        self._in_training = False
         if not self._saw_optimizer or not torch.is_grad_enabled() or _in_backward():
             return args, kwargs, False
         if not module.training and not self._evaluation_counts:
@@ -135,8 +138,16 @@ class Tracker:
                 return args, kwargs, False
             self._open(FORWARD)
         self.underway.forwards += 1
-        args, kwargs = self.sink.inputs(self.underway, args, kwargs)
+        self._in_training = True
+        args, kwargs = self._taken(args, kwargs)
         return args, kwargs, True
+
+    def loss_called(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """A loss function is called outside any module: its target may be seen nowhere else."""
+        counts = self._in_training and self.underway.opened and torch.is_grad_enabled()
+        if not counts or _in_backward():
+            return args, kwargs
+        return self._taken(args, kwargs)
 
     def returned(self, result: Any) -> None:
         """A root module's training call returned: note its outputs, and its loss if it shows one."""
@@ -219,6 +230,10 @@ class Tracker:
         self.underway.skipped += 1
 
     # -- inner workings -----------------------------------------------------------------------------
+
+    def _taken(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        self.underway.calls += 1
+        return self.sink.inputs(self.underway, args, kwargs)
 
     def _open(self, boundary: str) -> None:
         step = self.underway

@@ -193,10 +193,9 @@ class Auditor:
             ]
             end = stream.snapshots.get(interval.stop)
             streams[name] = StreamOrder(
-                warm_yields=dict(stream.steps[warm_up].yields),
+                warm=stream.steps[warm_up].to_json(),
                 records=records,
-                names=stream.names_at(interval.stop),
-                entry_names=stream.entry_names_at(interval.start),
+                tensors=[(since, dict(line)) for since, line in stream.tensors],
                 snapshot=stream.snapshots[interval.start].object,
                 end_snapshot=end.object if interval.closed and end is not None else "",
             )

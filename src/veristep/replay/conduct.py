@@ -55,7 +55,7 @@ def _write(
         "verdict": audit.result.verdict.value,
         "reason": audit.result.reason[:1000],
         "coverage": audit.result.coverage.to_json(),
-        "details": details,
+        "objects": {"details": details},
         "drawn": drawn,
         "nonce": nonce.hex(),
         "checkpoint": checkpoint,

@@ -23,6 +23,7 @@ from veristep.record import pack, platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
 from veristep.record.config import RecordConfig
+from veristep.record.handed_torch import Handed
 from veristep.record.hooks_torch import Process
 from veristep.record.recorder_torch import describe, rank
 from veristep.record.shared import claim_stream
@@ -68,8 +69,11 @@ class Replayer:
         }
         self._chunks: dict[int, dict[str, Any]] = {}
         self._fetches = self._taped_fetches()
+        self._guessed = False
         self._shift = self._loader_shift()
-        self._prefixes = Digested(UnitsDigest("", 0, 0), b"")
+        self._handed = Handed()
+        self._conformed: dict[str, Any] = {}
+        self._modules = 0
 
     # -- the points of a step -----------------------------------------------------------------------
 
@@ -78,9 +82,11 @@ class Replayer:
         target = self._target(step)
         if target is None:
             return
+        self._conform(target)
         if target == self.order.start:
             if not clean:
                 self._fail(f"step {target} of the replay begins nowhere a state can be put in place")
+            self._modules = len(self.roster.modules())
             if self._mine.snapshot:
                 restore(self.roster, snapshots.load(self._objects, self._mine.snapshot))
         if target >= self.order.stop:
@@ -100,7 +106,7 @@ class Replayer:
 
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """Give the script the batch the run had here."""
-        del step
+        self._handed_over(slot, index, value)
         fetch = self._fetches.get((slot, index + self._shift.get(slot, 0))) if self._active else None
         if fetch is None:
             return value
@@ -111,6 +117,7 @@ class Replayer:
             return value
         replacements = [self._taped_or_live(one, other) for one, other in zip(taped, live, strict=True)]
         value = rebuild(value, iter(replacements))
+        self._handed_over(slot, index, value)
         if fetch["state"] is not None:
             randomness.restore(fetch["state"])
         return value
@@ -120,7 +127,7 @@ class Replayer:
         target = self._target(step)
         if target is None or target >= self.order.stop:
             return args, kwargs
-        call = step.forwards - 1
+        call = step.calls - 1
         recorded = self._chunk(target)["inputs"]
         live = leaves([args, kwargs])
         if call >= len(recorded) or len(recorded[call]) != len(live):
@@ -128,7 +135,8 @@ class Replayer:
             return args, kwargs
         replacements: list[torch.Tensor | None] = []
         for taped, leaf in zip(recorded[call], live, strict=True):
-            own = describe(step, leaf)
+            own = describe(step, self._handed, leaf)
+            self._compare_source(taped, own)
             replacements.append(
                 self._taped_or_live(taped, leaf) if isinstance(own, torch.Tensor) else None
             )
@@ -210,6 +218,11 @@ class Replayer:
     def _differ(
         self, step: int, what: str, tensors: list[str], expected: str, got: str, detail: str = ""
     ) -> NoReturn:
+        if what == "gradient" and self._guessed and self._fetch_ahead_varies():
+            self._fail(
+                f"step {step} differs, but which batch a step used could not be seen: the script "
+                "changes batches before its model gets them, and fetches ahead by a varying number"
+            )
         difference = Difference(step, what, tensors, expected, got, self._certain, detail)
         self._answer = replace(self._answer, status=words.DIFFERED, difference=difference)
         self._done()
@@ -265,11 +278,28 @@ class Replayer:
         return found
 
     def _loader_shift(self) -> dict[int, int]:
-        """Return, per loader slot, how far the run was ahead of the replay in batches."""
-        start = self._records[self.order.start].yields
-        return {
-            int(slot): count - self._mine.warm_yields.get(slot, 0) for slot, count in start.items()
-        }
+        """Return, per loader slot, how far the run was ahead of the replay in batches.
+
+        Known for sure where both steps were seen to use a batch of the loader. Where not, the batches
+        fetched so far tell, unless the loader fetches ahead by a varying number.
+        """
+        start, warm = self._records[self.order.start], StepRecord.from_json(self._mine.warm)
+        shift: dict[int, int] = {}
+        for slot, count in start.yields.items():
+            if slot in start.consumed and slot in warm.consumed:
+                shift[int(slot)] = start.consumed[slot] - warm.consumed[slot]
+            else:
+                shift[int(slot)] = count - warm.yields.get(slot, 0)
+                self._guessed = True
+        return shift
+
+    def _fetch_ahead_varies(self) -> bool:
+        counts = [self._records[step].yields for step in sorted(self._records)]
+        ahead = [
+            tuple(after.get(slot, 0) - before.get(slot, 0) for slot in after)
+            for before, after in zip(counts, counts[1:], strict=False)
+        ]
+        return len(set(ahead)) > 1
 
     def _impose_random(self, chunk: dict[str, Any], name: str) -> None:
         number = chunk[name]
@@ -289,6 +319,29 @@ class Replayer:
             self._fail("a batch was too large to be kept, and the replay's own differs from it")
         return None
 
+    def _handed_over(self, slot: int, index: int, value: Any) -> None:
+        self._handed.add(slot, index, leaves(value))
+
+    def _compare_source(self, taped: Any, own: Any) -> None:
+        """Check that a batch is used by the step that used it in the run."""
+        match taped, own:
+            case ["loader", int(slot), int(index), _], ["loader", int(here), int(now), _]:
+                if slot != here or index != now + self._shift.get(here, 0):
+                    self._fail("the loader's batches reach other steps in the replay than in the run")
+
+    def _conform(self, target: int) -> None:
+        description = self._description(target)
+        if description and description != self._conformed:
+            self.roster.conform(description)
+            self._conformed = description
+
+    def _description(self, target: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for since, line in self._mine.tensors:
+            if since <= target:
+                found = dict(line)
+        return found
+
     # -- comparing ----------------------------------------------------------------------------------
 
     def _digest(self, tensors: list[Any], recorded: UnitsDigest) -> Digested:
@@ -297,10 +350,11 @@ class Replayer:
         return digest_units(tensors, seed=recorded.seed, limit=recorded.units)
 
     def _names(self, optimizer: int) -> list[str]:
-        return self._mine.names.get(str(optimizer), [])
+        optimizers = self._conformed.get("optimizers", [])
+        return list(optimizers[optimizer]["names"]) if optimizer < len(optimizers) else []
 
     def _entry_tensors(self) -> tuple[list[Any], list[str]]:
-        return list(self.roster.parameters()), self._mine.entry_names
+        return list(self.roster.parameters()), list(self._conformed.get("entry", []))
 
     def _named(
         self,
@@ -335,7 +389,9 @@ class Replayer:
         differing = [
             path
             for path, value in expected.items()
-            if isinstance(value, torch.Tensor) and not _same(value, got.get(path))
+            if isinstance(value, torch.Tensor)
+            and self._was_restored(path)
+            and not _same(value, got.get(path))
         ]
         if differing:
             first = expected[differing[0]]
@@ -343,6 +399,11 @@ class Replayer:
             live = digest(other).hex() if isinstance(other, torch.Tensor) else "missing"
             names = differing[:MAX_NAMED]
             self._differ(step, "state", names, digest(first).hex(), live, "at the interval's end")
+
+    def _was_restored(self, path: str) -> bool:
+        """Whether a module's state was put in place: one that only evaluation calls may not have been."""
+        parts = path.split(".")
+        return parts[0] != "modules" or int(parts[1]) < self._modules
 
 
 def _same(expected: torch.Tensor, got: Any) -> bool:

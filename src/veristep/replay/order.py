@@ -18,19 +18,17 @@ class StreamOrder:
     """What one process (one rank) is to replay.
 
     Attributes:
-        warm_yields: per loader slot, batches fetched at the boundary of step `Order.warmup` of the
-            original run: the same script fetches as many on its way there now.
+        warm: the record of step `Order.warmup` of the run: the same script takes that step now at the
+            place where the interval's first step is to be put.
         records: the step records from a little before the start to the stop, as JSON.
-        names: per optimizer number, the names of its tensors.
-        entry_names: the names of the tensors the entry digest covers.
+        tensors: descriptions of what stands behind the digests, each with the step it holds from.
         snapshot: object name of the state at the start; empty when the script starts by itself.
         end_snapshot: object name of the state at the stop; empty when there is none.
     """
 
-    warm_yields: Mapping[str, int]
+    warm: Mapping[str, Any]
     records: list[Mapping[str, Any]]
-    names: Mapping[str, list[str]]
-    entry_names: list[str]
+    tensors: list[tuple[int, Mapping[str, Any]]]
     snapshot: str
     end_snapshot: str
 

@@ -24,7 +24,7 @@ class StreamRecord:
     Attributes:
         steps: by number.
         snapshots: by step.
-        tensors: names of the tensors, per optimizer, as last described at or before a step.
+        tensors: descriptions of what stands behind the digests, each with the step it holds from.
         platform: what decides its last bits.
     """
 
@@ -43,22 +43,6 @@ class StreamRecord:
     def restart(self) -> int:
         """How many processes of the same rank came before it."""
         return int(self.name.partition(".")[2] or 0)
-
-    def names_at(self, step: int) -> dict[str, list[str]]:
-        """Return the tensor names per optimizer that hold at a step."""
-        names: dict[str, list[str]] = {}
-        for since, line in self.tensors:
-            if since <= step or str(line["optimizer"]) not in names:
-                names[str(line["optimizer"])] = list(line["names"])
-        return names
-
-    def entry_names_at(self, step: int) -> list[str]:
-        """Return the names of the tensors an entry digest covers at a step."""
-        found: list[str] = []
-        for since, line in self.tensors:
-            if since <= step or not found:
-                found = list(line["entry"])
-        return found
 
 
 @dataclass(slots=True)
@@ -158,10 +142,10 @@ def origin(ledger: Ledger, recorded: RecordedRun) -> Origin:
         TamperedError: a part of it was changed.
     """
     body: Mapping[str, Any] = recorded.opened.body
-    code = Code.from_bytes(ledger.objects.read(str(body["code"])))
-    environment = decode_object(ledger.objects.read(str(body["environment"])))
+    code = Code.from_bytes(ledger.objects.read(str(body["objects"]["code"])))
+    environment = decode_object(ledger.objects.read(str(body["objects"]["environment"])))
     preserved = [
-        Preserved(str(line["path"]), str(line["object"]), int(line["mode"]))
+        Preserved(str(line["path"]), str(line["objects"] or ""), int(line["mode"]))
         for line in recorded.of_type("preserved")
     ]
     written = {str(line["path"]) for line in recorded.of_type("artifact")}
@@ -210,7 +194,7 @@ def _take(recorded: RecordedRun, line: Mapping[str, Any]) -> None:
         snapshot = SnapshotRecord.from_json(line)
         stream.snapshots[snapshot.step] = snapshot
     elif kind == "tensors":
-        stream.tensors.append((len(stream.steps), line))
+        stream.tensors.append((int(line["step"]), line))  # type: ignore[call-overload]
     elif kind == "platform":
         stream.platform = line
     else:

@@ -161,7 +161,7 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         boot.write(config)
         project = options.project or Path(files.root).name
         body = _description(command, options, project, key, ledger, files, repository, cwd)
-        sensitive = frozenset({"command", "cwd", "environment", "host", "user", "repository"})
+        sensitive = frozenset({"command", "cwd", "host", "user", "repository", "project"})
         ledger.append(Draft("run.opened", body, run_id, project, sensitive))
         log = RunLogWriter(directory / "log", run_id, key)
         opened: _Opened
@@ -191,21 +191,26 @@ def _description(
     machine = describe.host()
     kept = [file for file in files.files if file.object]
     git: dict[str, Json] = {}
+    environment: Mapping[str, Json] = describe.redact(dict(os.environ))
+    objects: dict[str, Json] = {
+        "environment": ledger.objects.put(_encoded(environment)),
+        "code": ledger.objects.put(files.to_bytes()),
+    }
     if repository is not None:
         git = {
             "root": repository.root,
             "commit": repository.commit,
             "branch": repository.branch,
-            "diff": ledger.objects.put(repository.diff) if repository.diff else "",
+            "changed": bool(repository.diff),
         }
-    environment: Mapping[str, Json] = describe.redact(dict(os.environ))
+        if repository.diff:
+            objects["diff"] = ledger.objects.put(repository.diff)
     return {
         "run_key": key.public_hex,
         "command": describe.redact_arguments(command),
         "cwd": str(cwd),
-        "environment": ledger.objects.put(_encoded(environment)),
+        "objects": objects,
         "repository": git,
-        "code": ledger.objects.put(files.to_bytes()),
         "code_files": len(files.files),
         "code_kept": len(kept),
         "code_complete": files.complete,
