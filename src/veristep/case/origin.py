@@ -1,0 +1,181 @@
+"""Where a file comes from: what a recorded run wrote, and whether it is still that."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from veristep.case import facts
+from veristep.case.overview import RunOverview, State, overview
+from veristep.case.wording import plain
+from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect, Verdict
+from veristep.errors import NotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from veristep.case.facts import Artifact
+    from veristep.ledger.log import Ledger
+
+RULE = "FILE001"
+_READ_BYTES = 1 << 20
+# A recorder reads a file back a second after it was written and passes that on at once; a process
+# that is killed takes with it what it wrote in its last moments.
+_UNREAD_NS = 30 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """A file as it is now."""
+
+    path: str
+    also_known_as: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What the record says of a file.
+
+    Attributes:
+        file: the file as it is now.
+        result: the verdict on it.
+        artifact: the recorded writing it matches, or contradicts; None when there is none.
+        run: the run that did that.
+        elsewhere: how many other recorded writings have the same content.
+    """
+
+    file: FileFacts
+    result: Result
+    artifact: Artifact | None = None
+    run: RunOverview | None = None
+    elsewhere: int = 0
+
+
+def trace(ledger: Ledger, path: Path, now_ns: int) -> Traced:
+    """Say whether a file is what a recorded run wrote, at which step, and whether it changed.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UnavailableError: it cannot be read.
+    """
+    file = read_file(path)
+    written = facts.artifacts(ledger)
+    names = {file.path, file.also_known_as}
+    here = [each for each in written if each.path in names]
+    same = [each for each in written if each.sha256 == file.sha256]
+    if here and here[-1].sha256 != file.sha256:
+        run = overview(ledger, here[-1].run, now_ns)
+        return _changed(file, here[-1], run, same)
+    if not same:
+        return Traced(file, _unknown())
+    match = here[-1] if here else same[-1]
+    run = overview(ledger, match.run, now_ns)
+    return Traced(file, Result(Verdict.VERIFIED, _coverage(run)), match, run, len(same) - 1)
+
+
+def read_file(path: Path) -> FileFacts:
+    """Return a file's digest, size and times.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UnavailableError: it cannot be read.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while block := stream.read(_READ_BYTES):
+                digest.update(block)
+                size += len(block)
+        mtime_ns = path.stat().st_mtime_ns
+        resolved = str(path.resolve())
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", hint="check its spelling") from error
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
+    return FileFacts(str(path.absolute()), resolved, size, mtime_ns, digest.hexdigest())
+
+
+def audit_in_words(run: RunOverview) -> str:
+    """Return what may be said of the training that led to a file."""
+    if not run.audits:
+        return "the run has not been audited: the run wrote this file, which does not make it right"
+    if any(audit.verdict is Verdict.VIOLATED for audit in run.audits):
+        return "an audit found the run violated: the run wrote this file, and is not to be trusted"
+    last = run.audits[-1]
+    coverage = last.coverage
+    return (
+        f"the run's last audit says {last.verdict.value}: "
+        f"{coverage.intervals_checked} of {coverage.intervals} intervals replayed"
+    )
+
+
+def _changed(file: FileFacts, last: Artifact, run: RunOverview, same: Sequence[Artifact]) -> Traced:
+    if not same and _may_be_unread(run, file.mtime_ns):
+        reason = (
+            f"the run {run.run} is {run.standing.words}, and what it wrote at its end may not have "
+            "been read back: this can be its own last writing, or a change"
+        )
+        result = Result(Verdict.UNVERIFIED, _coverage(run), reason)
+        return Traced(file, result, last, run)
+    finding = _finding(file, last, run, same)
+    result = Result(Verdict.VIOLATED, _coverage(run), finding.summary, (finding,))
+    return Traced(file, result, last, run, len(same))
+
+
+def _finding(
+    file: FileFacts, last: Artifact, run: RunOverview, same: Sequence[Artifact]
+) -> Finding:
+    suspects = [Suspect("file", plain(file.path), "its SHA-256 is not the recorded one")]
+    writing = f"run {run.run} wrote at step {last.step}"
+    summary = f"{plain(file.path)} is not what {writing}: it was changed since"
+    if same:
+        other = same[-1]
+        summary = f"{plain(file.path)} is not what {writing}, but another recorded file"
+        value = f"{plain(other.path)} of run {other.run}, step {other.step}"
+        suspects.append(Suspect("content", value, "that writing has the same SHA-256"))
+    rank = last.stream.partition(".")[0]
+    return Finding(
+        rule=RULE,
+        severity=Severity.ERROR,
+        summary=summary,
+        run=run.run,
+        rank=int(rank) if rank.isascii() and rank.isdigit() else None,
+        step=last.step,
+        suspects=tuple(suspects),
+        evidence={
+            "expected": last.sha256,
+            "got": file.sha256,
+            "expected_size": last.size,
+            "size": file.size,
+            "entry": last.index,
+            "mtime_ns": file.mtime_ns,
+        },
+    )
+
+
+def _unknown() -> Result:
+    reason = "no recorded run wrote a file of this content or at this path"
+    return Result(Verdict.NOT_COVERED, Coverage(), reason)
+
+
+def _coverage(run: RunOverview) -> Coverage:
+    if run.audits:
+        return run.audits[-1].coverage
+    missing = {"the run has not been audited": run.total_steps}
+    return Coverage(steps=run.total_steps, not_checked=missing)
+
+
+def _may_be_unread(run: RunOverview, mtime_ns: int) -> bool:
+    """Whether an honest run can have written a file then without having told of it.
+
+    A modification time can be set to anything; that turns `violated` into `unverified` at most.
+    """
+    if run.standing.state is State.FINISHED:
+        return False
+    after = run.heard_ns - _UNREAD_NS <= mtime_ns
+    return after and (run.ended_ns is None or mtime_ns <= run.ended_ns)

@@ -1,0 +1,53 @@
+"""`veristep report RUN`: one HTML file about a run, to be opened offline."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from veristep.cli import render
+from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
+from veristep.errors import ExitStatus, StorageError
+
+
+@click.command("report")
+@click.argument("run", default="last")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write it [default: veristep-RUN.html in the current folder].",
+)
+@ledger_option
+@json_option
+def command(run: str, output: Path | None, ledger_path: Path | None, as_json: bool) -> int:
+    """Write one HTML file about RUN (an id, its beginning, or "last").
+
+    The file needs no network and no other file. It says what was checked and what was not; writing
+    it checks nothing again but the seals of the run's log.
+    """
+    from veristep.case.report import build, gather, verdict_of
+    from veristep.core.verdicts import SCHEMA
+    from veristep.ledger.log import Ledger
+    from veristep.replay import recorded as records
+
+    with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
+        report = gather(ledger, records.find(ledger, run), time.time_ns())
+    run_id = report.subject.overview.run
+    path = output or Path(f"veristep-{run_id}.html")
+    try:
+        path.write_text(build(report), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}", hint="name another file with -o"
+        ) from error
+    verdict, sentence = verdict_of(report)
+    if as_json:
+        value = {"run": run_id, "verdict": verdict.value, "reason": sentence, "path": str(path)}
+        render.as_json({"schema": SCHEMA, **value})
+    else:
+        render.out(f"{path}: {render.verdict(verdict)}")
+    error_found = report.subject.error
+    return int(error_found.exit_status if error_found else ExitStatus.CLEAN)

@@ -1,0 +1,73 @@
+"""One real run, recorded and audited once for all tests of the reading commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+TIMEOUT_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Cli:
+    """Calls the command line as a person would."""
+
+    folder: Path
+    ledger: Path
+    environment: dict[str, str]
+
+    def __call__(
+        self, *arguments: str | Path, ledger: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `veristep ARGUMENTS`."""
+        environment = {**self.environment, "VERISTEP_LEDGER": str(ledger or self.ledger)}
+        return subprocess.run(
+            [sys.executable, "-m", "veristep.cli.main", *map(str, arguments)],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+
+
+def _environment(home: Path) -> dict[str, str]:
+    dropped = ("PYTHONDONTWRITEBYTECODE", "VERISTEP_PROJECT", "NO_COLOR")
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    folders = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    for name in folders:
+        environment[name] = str(home / name.lower())
+    environment["HOME"] = str(home)
+    cache = Path(tempfile.gettempdir()) / "veristep-test-pycache"
+    environment["PYTHONPYCACHEPREFIX"] = str(cache)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def veristep(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A folder with a run of 30 steps in its ledger, two of whose intervals were audited."""
+    home = tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("training")
+    for name in ("classifier_loader.py", "digits.npz"):
+        shutil.copy(SCRIPTS / name, folder)
+    cli = Cli(folder, home / "ledger", _environment(home))
+    ran = cli("run", "--interval", "5", "--", sys.executable, "classifier_loader.py")
+    assert ran.returncode == 0, ran.stderr
+    audited = cli("audit", "--intervals", "2")
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    return cli
+
+
+@pytest.fixture
+def broken(veristep: Cli, tmp_path: Path) -> Path:
+    """A copy of the ledger, to break."""
+    return Path(shutil.copytree(veristep.ledger, tmp_path / "ledger"))
