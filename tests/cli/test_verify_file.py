@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from veristep.core.canonical import Json
+
 SECOND_NS = 10**9
 
 
@@ -31,7 +33,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
 
 def written(ledger: Ledger, path: Path, data: bytes, run: str = "r", step: int = 10) -> None:
     sha256 = hashlib.sha256(data).hexdigest()
-    body = {"path": str(path), "size": len(data), "sha256": sha256, "step": step, "stream": "0"}
+    body: dict[str, Json] = {"path": str(path), "size": len(data), "sha256": sha256, "step": step}
     ledger.append(Draft("artifact.written", body, run, "", frozenset({"path"})))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 NOT_DISCLOSED = "[not disclosed]"
@@ -48,6 +49,11 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def moment(time_ns: int) -> str:
+    """Return a wall-clock time, in UTC."""
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def plural(count: int, word: str) -> str:

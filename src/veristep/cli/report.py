@@ -28,26 +28,27 @@ def command(run: str, output: Path | None, ledger_path: Path | None, as_json: bo
     The file needs no network and no other file. It says what was checked and what was not; writing
     it checks nothing again but the seals of the run's log.
     """
-    from veristep.case.report import build, gather, verdict_of
+    from veristep.case.account import gather, verdict_of
+    from veristep.case.report import build
     from veristep.core.verdicts import SCHEMA
     from veristep.ledger.log import Ledger
     from veristep.replay import recorded as records
 
     with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
-        report = gather(ledger, records.find(ledger, run), time.time_ns())
-    run_id = report.subject.overview.run
+        account = gather(ledger, records.find(ledger, run), time.time_ns())
+    run_id = account.subject.overview.run
     path = output or Path(f"veristep-{run_id}.html")
     try:
-        path.write_text(build(report), encoding="utf-8")
+        path.write_text(build(account), encoding="utf-8")
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error.strerror}", hint="name another file with -o"
         ) from error
-    verdict, sentence = verdict_of(report)
+    verdict, sentence = verdict_of(account)
     if as_json:
         value = {"run": run_id, "verdict": verdict.value, "reason": sentence, "path": str(path)}
         render.as_json({"schema": SCHEMA, **value})
     else:
         render.out(f"{path}: {render.verdict(verdict)}")
-    error_found = report.subject.error
+    error_found = account.subject.error
     return int(error_found.exit_status if error_found else ExitStatus.CLEAN)
