@@ -169,9 +169,7 @@ def test_it_loads_nothing_and_its_policy_allows_nothing_else(ledger: Ledger) -> 
     record(ledger)
     page = made(ledger)
     tags = Tags(page)
-    loading = [
-        item for item in tags.attributes if item[0] in ("src", "href", "action", "srcset", "data")
-    ]
+    loading = [item for item in tags.attributes if item[0] in ("src", "href", "action", "srcset", "data")]
     assert loading == []
     assert not re.search(r"url\((?!#)", page)
     policy = next(value for name, value in tags.attributes if value.startswith("default-src"))

@@ -90,9 +90,7 @@ def verdict_of(account: Account) -> tuple[Verdict, str]:
     if clean:
         share = "every interval" if clean == total else f"{clean} of {plural(total, 'interval')}"
         rest = "" if clean == total else f" {total - clean} remain unchecked."
-        return Verdict.VERIFIED, (
-            f"An audit replayed {share} and every compared digest agreed.{rest}"
-        )
+        return Verdict.VERIFIED, (f"An audit replayed {share} and every compared digest agreed.{rest}")
     if account.unreadable:
         return Verdict.UNVERIFIED, (
             "Audits were made, but what they say interval by interval is not at hand."

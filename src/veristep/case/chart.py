@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from veristep.case.series import Quantity, Series
 
 WIDTH, HEIGHT = 1000, 210
-LEFT, RIGHT, TOP, BOTTOM = 78, 12, 10, 24
+LEFT, RIGHT, TOP, BOTTOM = 78, 22, 10, 24
 _TRACK_TOP, _TRACK_HEIGHT, _ROW_HEIGHT = 4, 26, 22
 # Where the largest value is this many times the usual one, a linear scale shows one spike only.
 _LOG_RATIO = 30.0
 _TARGET_TICKS = 4
+# A single violated interval of a long run still has to be seen.
+_LEAST_WIDTH = 3
 _LABEL_WIDTH, _SYMBOL_WIDTH = 78, 11
 _DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 2", "12 4")
 
@@ -100,7 +102,7 @@ def line_chart(quantity: Quantity, spans: Sequence[Span], stop: int) -> str:
     x = steps_scale(stop)
     y = _value_scale(quantity.series)
     parts = [_open(HEIGHT, f"{quantity.title} over steps", quantity.series, x)]
-    parts += [_band(span, x, TOP, HEIGHT - TOP - BOTTOM, "band") for span in spans]
+    parts += [_band(span, x, TOP, HEIGHT - TOP - BOTTOM, "band") for span in _drawn_last_if_bad(spans)]
     parts += _y_axis(y)
     parts += _x_axis(x, HEIGHT - BOTTOM)
     parts += [_curve(each, number, x, y) for number, each in enumerate(quantity.series)]
@@ -121,19 +123,21 @@ def track(spans: Sequence[Span], rows: Sequence[Row], stop: int) -> str:
     bottom = _TRACK_TOP + _TRACK_HEIGHT + _ROW_HEIGHT * len(rows) + 6
     parts = [_open(bottom + BOTTOM, "Audited steps and events", (), x)]
     parts.append(_row_label("audits", _TRACK_TOP + _TRACK_HEIGHT / 2))
-    for span in spans:
+    for span in _drawn_last_if_bad(spans):
         parts.append(_band(span, x, _TRACK_TOP, _TRACK_HEIGHT, "track"))
         parts.append(_band_label(span, x))
     for number, row in enumerate(rows):
         middle = _TRACK_TOP + _TRACK_HEIGHT + _ROW_HEIGHT * (number + 0.6)
         parts.append(_row_label(row.name, middle))
-        parts.append(
-            f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{middle}" y2="{middle}"/>'
-        )
+        parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{middle}" y2="{middle}"/>')
         parts += [_symbol(row, mark, x, middle) for mark in _thin_marks(row.marks, x)]
     parts += _x_axis(x, bottom)
     parts.append("</svg>")
     return "".join(parts)
+
+
+def _drawn_last_if_bad(spans: Sequence[Span]) -> list[Span]:
+    return sorted(spans, key=lambda span: span.standing is Standing.VIOLATED)
 
 
 def swatch(standing: Standing) -> str:
@@ -175,8 +179,9 @@ def _band(span: Span, x: Scale, top: float, height: float, kind: str) -> str:
     text = f"steps {span.start} to {span.stop - 1}: {span.standing.value}"
     if span.reason:
         text += f" ({span.reason})"
+    width = max(right - left, _LEAST_WIDTH)
     return (
-        f'<rect class="{kind} {name}" x="{left:.1f}" y="{top}" width="{max(right - left, 1):.1f}"'
+        f'<rect class="{kind} {name}" x="{left:.1f}" y="{top}" width="{width:.1f}"'
         f' height="{height}" fill="url(#p-{name})"><title>{escape(text)}</title></rect>'
     )
 
@@ -197,10 +202,7 @@ def _band_label(span: Span, x: Scale) -> str:
 
 
 def _row_label(name: str, middle: float) -> str:
-    return (
-        f'<text class="axis" x="{LEFT - 8}" y="{middle + 4:.1f}" text-anchor="end">'
-        f"{escape(name)}</text>"
-    )
+    return f'<text class="axis" x="{LEFT - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>'
 
 
 def _symbol(row: Row, mark: Mark, x: Scale, y: float) -> str:
@@ -238,7 +240,8 @@ def _curve(series: Series, number: int, x: Scale, y: Scale) -> str:
         px, py = places.split(",")
         return f'<circle class="curve c{style}" cx="{px}" cy="{py}" r="2"/>'
     dash = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
-    return f'<polyline class="curve c{style}" points="{places}"{dash}/>'
+    dense = " dense" if len(series.points) > WIDTH // 2 else ""
+    return f'<polyline class="curve c{style}{dense}" points="{places}"{dash}/>'
 
 
 def _not_finite(step: int, x: Scale) -> str:
@@ -281,8 +284,7 @@ def _x_axis(x: Scale, top: float) -> list[str]:
             continue
         place = x.at(value)
         parts.append(
-            f'<text class="axis" x="{place:.1f}" y="{top + 16}" text-anchor="middle">'
-            f"{int(value)}</text>"
+            f'<text class="axis" x="{place:.1f}" y="{top + 16}" text-anchor="middle">{int(value)}</text>'
         )
     return parts
 

@@ -127,9 +127,7 @@ def _changed(file: FileFacts, last: Artifact, run: RunOverview, same: Sequence[A
     return Traced(file, result, last, run, len(same))
 
 
-def _finding(
-    file: FileFacts, last: Artifact, run: RunOverview, same: Sequence[Artifact]
-) -> Finding:
+def _finding(file: FileFacts, last: Artifact, run: RunOverview, same: Sequence[Artifact]) -> Finding:
     suspects = [Suspect("file", plain(file.path), "its SHA-256 is not the recorded one")]
     writing = f"run {run.run} wrote at step {last.step}"
     summary = f"{plain(file.path)} is not what {writing}: it was changed since"

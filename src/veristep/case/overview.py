@@ -77,6 +77,7 @@ class RunOverview:
         started_ns: when it was opened.
         ended_ns: when it was closed; None while nobody closed it.
         heard_ns: the last time the ledger heard of it.
+        until_ns: its end; now while it runs; the last time it was heard of when it is lost.
         steps: per training process.
         gaps: places in the record where something is missing or was refused.
         audits: in the order they were made.
@@ -89,6 +90,7 @@ class RunOverview:
     started_ns: int
     ended_ns: int | None
     heard_ns: int
+    until_ns: int
     steps: Mapping[str, int]
     gaps: int
     standing: Standing
@@ -101,8 +103,13 @@ class RunOverview:
 
     @property
     def seconds(self) -> float:
-        """How long it ran, as far as is known."""
-        return ((self.ended_ns or self.heard_ns) - self.started_ns) / 1e9
+        """How long it ran, or has been running, as far as is known."""
+        return (self.until_ns - self.started_ns) / 1e9
+
+    def duration_in_words(self) -> str:
+        """Return how long it ran; of a lost run only the least is known."""
+        least = "at least " if self.standing.state is State.LOST else ""
+        return least + duration(self.seconds)
 
     @property
     def violated_before(self) -> bool:
@@ -191,17 +198,21 @@ def _overview(
     body: Mapping[str, Any] = source.body if source else {}
     steps = body.get("steps")
     heard = max(entry.time_ns for entry in (opened, closed, last) if entry is not None)
+    ended = (whole(closed.body.get("ended_ns")) or closed.time_ns) if closed else None
+    standing = _closed_standing(closed) if closed else _open_standing(last or opened, now_ns)
+    running = standing.state is State.RUNNING
     return RunOverview(
         run=opened.run,
         project=plain(opened.body.get("project")),
         opened=opened,
         closed=closed,
         started_ns=whole(opened.body.get("started_ns")) or opened.time_ns,
-        ended_ns=(whole(closed.body.get("ended_ns")) or closed.time_ns) if closed else None,
+        ended_ns=ended,
         heard_ns=heard,
+        until_ns=ended or (now_ns if running else heard),
         steps={str(k): whole(v) for k, v in steps.items()} if isinstance(steps, Mapping) else {},
         gaps=whole(body.get("gaps")) + whole(body.get("refused")),
-        standing=_closed_standing(closed) if closed else _open_standing(last or opened, now_ns),
+        standing=standing,
         audits=tuple(audit_mark(entry) for entry in audits),
     )
 

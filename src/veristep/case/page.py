@@ -51,7 +51,7 @@ p:last-child{margin-bottom:0}.card>p:first-of-type{margin-top:0}
 .word.ok{color:var(--ok)}.word.bad{color:var(--bad)}.word.unsure{color:var(--unsure)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin-top:16px}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:12px 16px}
-.tile b{display:block;font-size:21px;font-weight:650;letter-spacing:-.01em;
+.tile b{display:block;font-size:20px;font-weight:650;letter-spacing:-.01em;
 font-variant-numeric:tabular-nums}
 .tile span{color:var(--dim);font-size:13px}
 .tile.bad b{color:var(--bad)}.tile.unsure b{color:var(--unsure)}
@@ -90,6 +90,7 @@ stroke-linejoin:round}
 .bandname.ok{fill:var(--ok)}.bandname.bad{fill:var(--bad)}.bandname.unsure{fill:var(--unsure)}
 .bandname.none{fill:var(--none)}
 .curve{fill:none;stroke-width:1.7;stroke-linejoin:round}circle.curve{stroke-width:4}
+.curve.dense{stroke-width:1;opacity:.85}
 .c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}
 .c4{stroke:var(--c4)}.c5{stroke:var(--c5)}
 .nan{fill:var(--bad);font-size:10px;font-weight:600}
@@ -182,10 +183,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequenc
         "<tr>" + "".join(_cell(cell, place, numbers) for place, cell in enumerate(row)) + "</tr>"
         for row in rows
     )
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
-        "</table></div>"
-    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def definitions(pairs: Sequence[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ from veristep.case.audited import Standing
 from veristep.case.overview import State
 from veristep.case.report_charts import charts
 from veristep.case.report_tables import KINDS, audits, files, findings, gaps, not_checked
-from veristep.case.wording import duration, moment, plain
+from veristep.case.wording import moment, plain
 from veristep.core.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -84,19 +84,17 @@ def _verdict(account: Account) -> str:
 def _tiles(account: Account) -> str:
     subject = account.subject
     view = subject.overview
-    checked = sum(
-        span.stop - span.start for span in account.spans if span.standing is Standing.VERIFIED
-    )
+    checked = sum(span.stop - span.start for span in account.spans if span.standing is Standing.VERIFIED)
     ranks = max(len(view.steps), 1)
     on_ranks = f" on {ranks} ranks" if ranks > 1 else ""
     missing, found = len(subject.gaps), len(subject.findings)
     tiles = [
         page.tile(view.standing.state.value, "state", _state_kind(view.standing.state)),
-        page.tile(str(view.total_steps), f"steps recorded{on_ranks}"),
+        page.tile(str(view.total_steps), f"steps sealed{on_ranks}"),
         page.tile(f"{checked * ranks}", "steps verified"),
         page.tile(str(found), "findings", "bad" if found else ""),
         page.tile(str(missing), "gaps in the record", "unsure" if missing else ""),
-        page.tile(duration(view.seconds), "duration"),
+        page.tile(view.duration_in_words(), "duration"),
     ]
     return f'<div class="tiles">{"".join(tiles)}</div>\n'
 

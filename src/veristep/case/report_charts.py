@@ -22,9 +22,7 @@ def charts(account: Account) -> str:
         note = "No step of this run can be shown."
         return page.card("Over the steps", f'<p class="dim">{note}</p>')
     stop = max(max(stream.steps, default=-1) for stream in recorded.streams.values()) + 1
-    legend = "".join(
-        f"<span>{chart.swatch(each)}{page.text(each.value)}</span>" for each in Standing
-    )
+    legend = "".join(f"<span>{chart.swatch(each)}{page.text(each.value)}</span>" for each in Standing)
     parts = [
         f'<div class="legend">{legend}</div>',
         chart.track(account.spans, _rows(account), stop),
@@ -66,25 +64,17 @@ def _rows(account: Account) -> list[Row]:
         if isinstance(step := line.get("step"), int)
     ]
     rows = [
-        Row(
-            "snapshots", "tick", tuple(Mark(s, f"snapshot at step {s}") for s in sorted(snapshots))
-        ),
+        Row("snapshots", "tick", tuple(Mark(s, f"snapshot at step {s}") for s in sorted(snapshots))),
         Row(
             "files",
             "diamond",
-            tuple(
-                Mark(a.step, f"after {a.step} steps: {plain(a.path)}") for a in subject.artifacts
-            ),
+            tuple(Mark(a.step, f"after {a.step} steps: {plain(a.path)}") for a in subject.artifacts),
         ),
         Row("gaps", "triangle", tuple(gaps)),
         Row(
             "findings",
             "cross",
-            tuple(
-                Mark(f.step, f"{f.rule}: {f.summary}")
-                for f in subject.findings
-                if f.step is not None
-            ),
+            tuple(Mark(f.step, f"{f.rule}: {f.summary}") for f in subject.findings if f.step is not None),
         ),
     ]
     return [row for row in rows if row.marks]

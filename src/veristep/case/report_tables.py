@@ -73,13 +73,9 @@ def not_checked(account: Account) -> str:
     for span in account.spans:
         if span.standing is Standing.UNVERIFIED:
             reasons[span.reason] += span.intervals
-    lines += [
-        f"{plural(n, 'interval')} replayed without an answer: {r}" for r, n in reasons.items()
-    ]
+    lines += [f"{plural(n, 'interval')} replayed without an answer: {r}" for r, n in reasons.items()]
     if account.plan:
-        lines += [
-            f"{plural(n, 'step')}: {reason}" for reason, n in account.plan.not_covered.items()
-        ]
+        lines += [f"{plural(n, 'step')}: {reason}" for reason, n in account.plan.not_covered.items()]
     lines += _sampled(account)
     if subject.unsealed_lines:
         lines.append(f"{plural(subject.unsealed_lines, 'line')} of the log: not sealed yet")

@@ -63,9 +63,7 @@ def read(ledger: Ledger, run: str, now_ns: int) -> Subject:
         recorded=recorded,
         error=error,
         artifacts=tuple(facts.artifacts(ledger, run)),
-        findings=tuple(
-            audited.finding(entry) for entry in ledger.entries(run=run, kind="finding.raised")
-        ),
+        findings=tuple(audited.finding(entry) for entry in ledger.entries(run=run, kind="finding.raised")),
         streams=tuple(facts.stream_facts(recorded)) if recorded else (),
         gaps=_gaps(view, recorded),
         signals=tuple(facts.signals(recorded.lines)) if recorded else (),

@@ -60,19 +60,12 @@ def command(ledger_path: Path | None, project: str, limit: int, as_json: bool) -
 
 
 def _row(run: RunOverview) -> list[str]:
-    from veristep.case.overview import State
-    from veristep.case.wording import duration
-
-    seconds = run.seconds
-    if run.standing.state is State.RUNNING:
-        seconds = time.time() - run.started_ns / 1e9
-    at_least = ">= " if run.standing.state is State.LOST else ""
     return [
         run.run,
         run.project,
         run.standing.words,
         render.when(run.started_ns),
-        at_least + duration(seconds),
+        run.duration_in_words(),
         run.steps_in_words(),
         str(run.gaps),
         _audit(run),

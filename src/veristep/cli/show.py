@@ -55,9 +55,7 @@ def _plain(error: VeristepError) -> VeristepError:
     from veristep.case.wording import plain
 
     error.message = plain(error.message)
-    error.hint = error.hint or (
-        "compare it with a copy; what the ledger's own entries say is not affected"
-    )
+    error.hint = error.hint or ("compare it with a copy; what the ledger's own entries say is not affected")
     return error
 
 
@@ -74,7 +72,7 @@ def _print(subject: Subject) -> None:
 
 def header(subject: Subject) -> dict[str, str]:
     """Return the lines at the top: what ran, where, and what has become of it."""
-    from veristep.case.wording import duration, plain
+    from veristep.case.wording import plain
 
     view = subject.overview
     body: Mapping[str, Any] = view.opened.body
@@ -83,7 +81,7 @@ def header(subject: Subject) -> dict[str, str]:
         "run": view.run,
         "project": view.project,
         "state": f"{view.standing.words}  ({view.standing.evidence})",
-        "started": f"{render.when(view.started_ns)} UTC, {duration(view.seconds)}",
+        "started": f"{render.when(view.started_ns)} UTC, {view.duration_in_words()}",
         "command": plain(body.get("command")),
         "folder": plain(body.get("cwd")),
         "code": subject.code,
