@@ -101,9 +101,7 @@ def test_a_run_that_never_spoke_is_lost_too(ledger: Ledger) -> None:
 def test_the_last_of_many_segments_is_the_one_reported(ledger: Ledger) -> None:
     ledger.append(opened("a"), opened("b"))
     for run, count in (("a", 1300), ("b", 700)):
-        ledger.append(
-            *[Draft("segment.sealed", {"steps": {"0": step}}, run) for step in range(count)]
-        )
+        ledger.append(*[Draft("segment.sealed", {"steps": {"0": step}}, run) for step in range(count)])
     for run, count in (("a", 1300), ("b", 700)):
         last = last_entry(ledger, run, "segment.sealed")
         assert last is not None
@@ -151,9 +149,7 @@ def test_show_json_has_everything(veristep: Any) -> None:
     assert value["error"] is None
 
 
-def test_show_of_a_tampered_log_says_where_and_still_shows_the_ledger(
-    veristep: Any, broken: Path
-) -> None:
+def test_show_of_a_tampered_log_says_where_and_still_shows_the_ledger(veristep: Any, broken: Path) -> None:
     log = next((broken / "runs").rglob("00000001.jsonl"))
     data = log.read_bytes()
     assert b'"loss":2.7' in data

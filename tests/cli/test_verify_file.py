@@ -114,9 +114,7 @@ def test_an_older_checkpoint_in_the_place_of_a_newer_one_is_violated(
     assert any(each.value.startswith(str(first)) for each in suspects)
 
 
-def test_rolling_back_a_file_to_its_own_earlier_content_is_violated(
-    ledger: Ledger, tmp_path: Path
-) -> None:
+def test_rolling_back_a_file_to_its_own_earlier_content_is_violated(ledger: Ledger, tmp_path: Path) -> None:
     a_run(ledger, returncode=0)
     path = tmp_path / "latest.pt"
     written(ledger, path, b"old", step=1)
@@ -137,9 +135,7 @@ def test_a_symbolic_link_does_not_hide_the_path(ledger: Ledger, tmp_path: Path) 
 # -- no false alarms ----------------------------------------------------------------------------
 
 
-def test_what_a_killed_run_wrote_in_its_last_moments_is_unverified(
-    ledger: Ledger, tmp_path: Path
-) -> None:
+def test_what_a_killed_run_wrote_in_its_last_moments_is_unverified(ledger: Ledger, tmp_path: Path) -> None:
     path = tmp_path / "latest.pt"
     path.write_bytes(b"half of a checkpoint")
     now = path.stat().st_mtime_ns
