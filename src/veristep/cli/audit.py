@@ -61,7 +61,7 @@ def command(
         recorded = records.load(ledger, run_id)
         plan = plans.make_plan(recorded)
         choice = _choice(plan, everything, intervals, coverage, steps)
-        progress = _Progress(quiet=as_json)
+        progress = _Progress()
         audit = conduct(ledger, recorded, plan, choice, progress.show, secrets.token_bytes(32))
     if as_json:
         render.as_json({**audit.result.to_json(), "run": run_id, "risk": _risk(audit)})
@@ -94,8 +94,7 @@ def _choice(
 class _Progress:
     """A line per interval on a terminal; in a log, only what is not verified and a line per tenth."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._done = 0
         self._told = 0
@@ -103,15 +102,11 @@ class _Progress:
     def show(self, judged: Judged, total: int) -> None:
         """Tell of one judged interval."""
         self._done += 1
-        if self._quiet:
-            return
         tenth = 10 * self._done // max(total, 1)
         if self._terminal or judged.verdict is not Verdict.VERIFIED or tenth > self._told:
             self._told = tenth
             span = f"steps {judged.interval.start} to {judged.interval.stop - 1}"
-            render.note(
-                f"{self._done} of {total}: {span}: {judged.verdict.value} ({judged.seconds:.1f} s)"
-            )
+            render.note(f"{self._done} of {total}: {span}: {judged.verdict.value} ({judged.seconds:.1f} s)")
 
 
 def _print(audit: Audit, recorded: RecordedRun) -> None:
@@ -145,5 +140,3 @@ def _status(audit: Audit, fail_on: Severity) -> int:
     if any(each.verdict is not Verdict.VERIFIED for each in audit.judged) or not audit.judged:
         return int(ExitStatus.INCOMPLETE)
     return int(ExitStatus.CLEAN)
-
-

@@ -24,9 +24,7 @@ def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--json``: machine-readable output."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, schema veristep/1.")(
-        function
-    )
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, schema veristep/1.")(function)
 
 
 def ledger_path_or_default(path: Path | None) -> Path:

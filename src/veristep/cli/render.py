@@ -100,8 +100,8 @@ def coverage_lines(value: Result) -> list[str]:
     """Return what a verdict rests on, line by line."""
     coverage = value.coverage
     lines = [
-        f"coverage: {coverage.intervals_checked} of {coverage.intervals} intervals, "
-        f"{coverage.steps_checked} of {coverage.steps} steps"
+        f"coverage: {coverage.intervals_checked} of {coverage.intervals} intervals, {coverage.steps_checked} "
+        + f"of {coverage.steps} steps"
     ]
     if coverage.blocks:
         share = 100 * coverage.blocks_checked / coverage.blocks

@@ -11,11 +11,14 @@ from veristep.cli import render
 from veristep.cli.options import ledger_option, ledger_path_or_default
 
 
-@click.command(
-    "run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False}
-)
+@click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @ledger_option
-@click.option("--project", default="", envvar="VERISTEP_PROJECT", help="The run's project [default: the repository's name].")
+@click.option(
+    "--project",
+    default="",
+    envvar="VERISTEP_PROJECT",
+    help="The run's project [default: the repository's name].",
+)
 @click.option(
     "--interval",
     type=click.IntRange(min=0),

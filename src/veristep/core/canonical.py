@@ -28,9 +28,7 @@ def encode(value: Json) -> bytes:
         MalformedError: the value is not JSON, or holds a NaN or an infinity.
     """
     try:
-        text = json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode("utf-8")
     except (TypeError, ValueError) as error:
         raise MalformedError(f"not a JSON value: {error}", hint=_HINT) from error
@@ -43,9 +41,7 @@ def decode(data: bytes) -> Json:
         MalformedError: not UTF-8, not JSON, nested too deeply, or a key occurs twice.
     """
     try:
-        value: Json = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
-        )
+        value: Json = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise MalformedError(f"not canonical JSON: {error}") from error
     return value

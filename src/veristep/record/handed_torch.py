@@ -14,7 +14,7 @@ REMEMBERED = 64
 
 class _Tensor(NamedTuple):
     slot: int
-    index: int
+    batch: int
     leaf: int
     address: int
     reference: weakref.ref[torch.Tensor]
@@ -42,5 +42,5 @@ class Handed:
         address = tensor.untyped_storage().data_ptr()
         for known in reversed(self._tensors):
             if known.address == address and known.reference() is not None:
-                return known.slot, known.index, known.leaf
+                return known.slot, known.batch, known.leaf
         return None

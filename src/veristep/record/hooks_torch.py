@@ -66,7 +66,9 @@ class Guard:
         if self.errors == 1:
             complain(f"a step could not be recorded ({error!r}); training goes on")
         if gap is not None:
-            gap(f"error:{type(error).__name__}", repr(error))
+            gap(f"error:{type(error).__name__}", repr(error)[:500])
+            if self.errors == MAX_ERRORS:
+                gap("stopped", f"after {MAX_ERRORS} errors nothing is recorded from this step on")
 
 
 class Files(Protocol):

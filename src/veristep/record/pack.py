@@ -1,4 +1,4 @@
-"""The `veristep-pack/1` format: a tree of plain values with tensors, without code.
+r"""The `veristep-pack/1` format: a tree of plain values with tensors, without code.
 
 Layout::
 
@@ -129,8 +129,7 @@ def _encode_container(value: Any, to_part: ToPart, parts: list[Part]) -> Json:
         if all(isinstance(key, str) and not key.startswith("$") for key in value):
             return {key: _encode(item, to_part, parts) for key, item in value.items()}
         pairs: list[Json] = [
-            [_encode(key, to_part, parts), _encode(item, to_part, parts)]
-            for key, item in value.items()
+            [_encode(key, to_part, parts), _encode(item, to_part, parts)] for key, item in value.items()
         ]
         return {"$map": pairs}
     if isinstance(value, list):

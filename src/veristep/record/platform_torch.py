@@ -9,9 +9,10 @@ import torch
 
 from veristep.core.canonical import Json
 
+
 def describe() -> dict[str, Json]:
     """Return the facts of this process."""
-    cuda = torch.cuda.is_available()
+    cuda = bool(torch.cuda.is_available())  # type: ignore[no-untyped-call]
     return {
         "torch": torch.__version__,
         "git": getattr(torch.version, "git_version", "") or "",

@@ -30,7 +30,7 @@ def capture() -> State:
     if numpy is not None and hasattr(numpy, "random"):
         name, keys, position, has_gauss, cached = numpy.random.get_state()
         state["numpy"] = [name, keys.tobytes(), int(position), int(has_gauss), float(cached)]
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         state["cuda"] = [_bytes(each) for each in torch.cuda.get_rng_state_all()]
     return state
 

@@ -7,6 +7,7 @@ worker thread. A step's cost is bounded by `budget.Allowance`, a snapshot's shar
 from __future__ import annotations
 
 import functools
+import math
 import os
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.files import FileWatch
 from veristep.record.handed_torch import Handed
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
-from veristep.record.state_torch import Roster, hyperparameters, parameters_of
+from veristep.record.state_torch import Roster, Tree, hyperparameters, parameters_of
 from veristep.record.steps_torch import Fetch, Underway
 from veristep.record.tape import TapeWriter
 from veristep.record.tensors_torch import Digested, digest_units
@@ -78,6 +79,8 @@ class Recorder:
         self._grad_norm: float | None = None
         self._described: tuple[int, ...] = ()
         self._announced_gap = ""
+        self._spoiled = -1
+        self._finished = False
 
     # -- the points of a step -----------------------------------------------------------------------
 
@@ -102,9 +105,7 @@ class Recorder:
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Copy what a forward is called with, unless it came from the loader or from a forward."""
-        step.inputs.append(
-            [describe(step, self.handed, leaf) for leaf in leaves([args, kwargs])]
-        )
+        step.inputs.append([describe(step, self.handed, leaf) for leaf in leaves([args, kwargs])])
         return args, kwargs
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
@@ -118,15 +119,18 @@ class Recorder:
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the parameters, hand the step to the worker and note that it is complete."""
+        grads, self._grads = self._grads, None
+        if grads is None or self._spoiled == step.number:
+            self._leave_out(step)
+            return
         params = self._digest(parameters_of(optimizer), 1.0 - ENTRY_SHARE - GRADS_SHARE)
-        assert self._grads is not None
         gathered = Gathered(
             step=step,
             optimizer=number,
             ended_ns=time.time_ns(),
             hyper=self._hyper,
             entry=self._entry,
-            grads=self._grads,
+            grads=grads,
             params=params,
             grad_norm=self._grad_norm,
             loss=_loss(step),
@@ -160,12 +164,17 @@ class Recorder:
 
     def gap(self, what: str, reason: str) -> None:
         """Record that something could not be recorded; the same kind of gap is told once in a row."""
+        if what.startswith("error:"):
+            self._spoiled = self.steps
         if what != self._announced_gap:
             self._announced_gap = what
             self.line({"type": "gap", "what": what, "reason": reason, "step": self.steps})
 
     def finish(self) -> None:
         """Write out everything, within the time the exit of a training process may take."""
+        if self._finished:
+            return
+        self._finished = True
         if self.worker.failed or self.worker.refused:
             self.line(
                 {
@@ -180,6 +189,12 @@ class Recorder:
         if self.worker.stop(self.config.exit_seconds):
             self.tape.close()
             self.channel.close()
+
+    def abandon(self) -> None:
+        """Let go of files and connection in a forked child; its parent goes on with them."""
+        self._finished = True
+        self.tape.close()
+        self.channel.abandon()
 
     # -- on the worker thread -----------------------------------------------------------------------
 
@@ -197,6 +212,12 @@ class Recorder:
         self.line({"type": "bye", "steps": self.steps, "time_ns": time.time_ns()})
 
     # -- inner workings -----------------------------------------------------------------------------
+
+    def _leave_out(self, step: Underway) -> None:
+        """Record nothing of a step in which our own code failed: half of it would accuse the training."""
+        self._entry = None
+        self.steps = step.number + 1
+        self.heartbeat.beat(self.steps)
 
     def _bound(self, step: Underway) -> None:
         """Let go of the oldest batches of a step when they are many: an evaluation with gradients on."""
@@ -239,7 +260,7 @@ class Recorder:
             self.schedule.set(self.next_snapshot, step)
 
     def _write_snapshot(
-        self, tree: snapshots.Tree, step: int, seen_ns: int, buffers: snapshots.SnapshotBuffers
+        self, tree: Tree, step: int, seen_ns: int, buffers: snapshots.SnapshotBuffers
     ) -> None:
         try:
             name, size = snapshots.write(self.objects, tree)
@@ -336,4 +357,5 @@ def _norm(grads: list[Any], step: int) -> float | None:
     if not dense or (size > NORM_BYTES and step % NORM_EVERY):
         return None
     floating = [grad for grad in dense if grad.is_floating_point()]
-    return float(sum(float(norm) ** 2 for norm in torch._foreach_norm(floating))) ** 0.5
+    squares = sum(float(norm) ** 2 for norm in torch._foreach_norm(floating))
+    return math.sqrt(squares)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
+import weakref
 from collections.abc import Callable
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,6 +51,10 @@ def begin(config: RecordConfig, at_exit: Callable[[Callable[[], None]], Any]) ->
 
 def _built(build: Any, config: RecordConfig, roster: Roster, process: Process) -> Sink:
     sink: Sink = build(config, roster)
+    if parent_process() is not None:
+        # A forked child of `multiprocessing` ends without running what is registered at exit.
+        Finalize(None, _finish, args=(process,), exitpriority=-1000)
+    _let_go_in_children(sink)
     line = getattr(sink, "line", None)
     if line is not None:
         for early in process.watch.early_lines():
@@ -55,6 +63,18 @@ def _built(build: Any, config: RecordConfig, roster: Roster, process: Process) -
         if follow is not None:
             follow(process.watch)
     return sink
+
+
+def _let_go_in_children(sink: Sink) -> None:
+    """Close in forked children what is open here: our end must not seem to outlive us."""
+    kept = weakref.ref(sink)
+
+    def forked() -> None:
+        abandon = getattr(kept(), "abandon", None)
+        if abandon is not None:
+            abandon()
+
+    os.register_at_fork(after_in_child=forked)
 
 
 def _finish(process: Process) -> None:

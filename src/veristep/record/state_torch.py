@@ -92,8 +92,8 @@ class Roster:
         return names
 
     def shape(self) -> tuple[int, ...]:
-        """Return numbers that change when parameters are added, frozen or unfrozen."""
-        counts: list[int] = []
+        """Return numbers that change when modules or parameters are added, frozen or unfrozen."""
+        counts = [len(self._modules)]
         for optimizer in self.optimizers():
             if optimizer is not None:
                 parameters = parameters_of(optimizer)
@@ -170,9 +170,7 @@ class Roster:
         return number
 
 
-def _add_groups(
-    optimizer: Optimizer, wanted: dict[str, Any], found: dict[str, torch.Tensor]
-) -> None:
+def _add_groups(optimizer: Optimizer, wanted: dict[str, Any], found: dict[str, torch.Tensor]) -> None:
     have, place = len(optimizer.param_groups), 0
     for number, size in enumerate(wanted["groups"]):
         keys = wanted["keys"][place : place + size]
@@ -242,9 +240,7 @@ def capture(roster: Roster) -> Tree:
                 loose[f"{index}.{place}"] = parameter
             if parameter.grad is not None and parameter.grad.layout is torch.strided:
                 grads[f"{index}.{place}"] = parameter.grad
-        optimizers.append(
-            {"groups": hyperparameters(optimizer), "state": _optimizer_state(optimizer)}
-        )
+        optimizers.append({"groups": hyperparameters(optimizer), "state": _optimizer_state(optimizer)})
     scalers = [None if scaler is None else scaler.state_dict() for scaler in roster.scalers()]
     return {
         "modules": modules,
@@ -303,7 +299,8 @@ def _fresh(named: Iterator[tuple[str, torch.Tensor]], held: set[int]) -> Tree:
 def _optimizer_state(optimizer: Optimizer) -> list[Any]:
     places = {id(parameter): place for place, parameter in _places(optimizer)}
     entries: list[Any] = []
-    for key, value in optimizer.state.items():
+    state: dict[Any, Any] = optimizer.state
+    for key, value in state.items():
         if isinstance(key, torch.Tensor):
             entries.append([places.get(id(key), "gone"), _value(value)])
         else:
@@ -313,7 +310,9 @@ def _optimizer_state(optimizer: Optimizer) -> list[Any]:
 
 def _restore_optimizer_state(optimizer: Optimizer, entries: list[Any]) -> None:
     by_place = dict(_places(optimizer))
-    known = {f"key:{key}": key for key in optimizer.state if not isinstance(key, torch.Tensor)}
+    # Most optimizers keep their state by parameter; some keep some of it under names of their own.
+    state: dict[Any, Any] = optimizer.state
+    known = {f"key:{key}": key for key in state if not isinstance(key, torch.Tensor)}
     recorded: set[Any] = set()
     for place, saved in entries:
         key = by_place.get(place) if not place.startswith("key:") else known.get(place, place[4:])

@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -26,6 +27,7 @@ from veristep.core.records import CLOSURE, FORWARD, NONE, POST_STEP, YIELD
 from veristep.record import randomness_torch as randomness
 from veristep.record.state_torch import Roster
 from veristep.record.tree_torch import leaves
+
 
 @dataclass(slots=True)
 class Fetch:
@@ -211,8 +213,11 @@ class Tracker:
         step = self.underway
         if step.number == 0:
             self._learn(step)
-        self.sink.after_update(step, optimizer, self.roster.optimizer(optimizer))
-        self.underway = Underway(step.number + 1)
+        try:
+            self.sink.after_update(step, optimizer, self.roster.optimizer(optimizer))
+        finally:
+            # The update has happened, whatever became of its record: the next one has the next number.
+            self.underway = Underway(step.number + 1)
         if not step.fetches:
             # Without a loader a script draws its next batch from here on, unseen until the forward.
             self.underway.rng_after_last = randomness.capture()
@@ -268,11 +273,11 @@ class Tracker:
 
 def _is_stepping(optimizer: Optimizer) -> bool:
     """Whether the step of this optimizer is on the stack."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if frame.f_code.co_name == "wrapper" and frame.f_locals.get("self") is optimizer:
             return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False
 
 

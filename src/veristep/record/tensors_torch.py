@@ -226,6 +226,4 @@ def _slice(tensor: torch.Tensor, unit: Unit) -> torch.Tensor:
 
 def _finish(prefixes: list[bytes], total: int, seed: int | None) -> Digested:
     joined = b"".join(prefixes)
-    return Digested(
-        UnitsDigest(blake3(joined).hexdigest(), len(prefixes), total, seed), joined
-    )
+    return Digested(UnitsDigest(blake3(joined).hexdigest(), len(prefixes), total, seed), joined)

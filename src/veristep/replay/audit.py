@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -95,9 +97,7 @@ class Audit:
 class Auditor:
     """Replays intervals of one run."""
 
-    def __init__(
-        self, objects: ObjectStore, run: RecordedRun, origin: Origin, byte_code: Path
-    ) -> None:
+    def __init__(self, objects: ObjectStore, run: RecordedRun, origin: Origin, byte_code: Path) -> None:
         self._objects = objects
         self._run = run
         self._origin = origin
@@ -138,34 +138,29 @@ class Auditor:
         assert judged.difference is not None
         if _same_differences(first, second):
             return judged
-        varied = warm_up != candidates[0]
+        third = self._replay(interval, candidates[0], diagnose=True)
+        steady = warm_up != candidates[0] and _same_differences(first, third)
         reason = (
             "the script's result depends on state outside its tensors, such as a step counter"
-            if varied
+            if steady
             else "the script is not deterministic: two replays of the same steps differ"
         )
-        named = _nondeterministic(again.output) or _nondeterministic(judged.output)
         where = f"first at step {judged.difference[1].step}, {judged.difference[1].what}"
         tensors = ", ".join(judged.difference[1].tensors[:1])
+        named = _nondeterministic(third.output)
         reason += f" ({where}{': ' + tensors if tensors else ''}{'; ' + named if named else ''})"
-        return Judged(
-            interval,
-            Verdict.UNVERIFIED,
-            reason,
-            steps=0,
-            seconds=judged.seconds + again.seconds,
-            output=again.output,
-        )
+        seconds = judged.seconds + again.seconds + third.seconds
+        return Judged(interval, Verdict.UNVERIFIED, reason, seconds=seconds, output=third.output)
 
     def _warm_ups(self, interval: Interval) -> list[int]:
         found = [set(warm_ups(self._run.streams[name], interval, 8)) for name in interval.streams]
         common = sorted(set.intersection(*found)) if found else []
         return common[:2]
 
-    def _replay(self, interval: Interval, warm_up: int) -> Execution:
+    def _replay(self, interval: Interval, warm_up: int, *, diagnose: bool = False) -> Execution:
         room = furnish(self._objects, self._origin, self._byte_code)
         try:
-            order = self._order(interval, warm_up, room)
+            order = self._order(interval, warm_up, room, diagnose=diagnose)
             execution = execute(room, order, self._objects.root, self._time_limit(interval, warm_up))
             self._note_room(room, execution)
             return execution
@@ -180,16 +175,14 @@ class Auditor:
             else "refused outside the scratch, by the interpreter only"
         )
 
-    def _order(self, interval: Interval, warm_up: int, room: Room) -> Order:
+    def _order(self, interval: Interval, warm_up: int, room: Room, *, diagnose: bool) -> Order:
         results = room.folder / "results"
         streams = {}
         for name in interval.streams:
             stream = self._run.streams[name]
             begin = max(0, interval.start - LOOK_BACK_STEPS)
             records = [
-                stream.steps[step].to_json()
-                for step in range(begin, interval.stop)
-                if step in stream.steps
+                stream.steps[step].to_json() for step in range(begin, interval.stop) if step in stream.steps
             ]
             end = stream.snapshots.get(interval.stop)
             streams[name] = StreamOrder(
@@ -207,12 +200,13 @@ class Auditor:
             results=str(results),
             streams=streams,
             writable=[str(room.folder), str(self._byte_code)],
+            diagnose=diagnose,
         )
 
     def _time_limit(self, interval: Interval, warm_up: int) -> float:
         stream = self._run.streams[interval.streams[0]]
         ends = [stream.steps[step].ended_ns for step in sorted(stream.steps)]
-        steps = [(after - before) / 1e9 for before, after in zip(ends, ends[1:], strict=False)]
+        steps = [(after - before) / 1e9 for before, after in itertools.pairwise(ends)]
         typical = statistics.median(steps) if steps else 1.0
         count = interval.stop - interval.start + warm_up
         return MIN_TIME_LIMIT_SECONDS + TIME_LIMIT_FACTOR * typical * count
@@ -277,7 +271,7 @@ def audit(
 
 def summarise(plan: Plan, judged: Sequence[Judged], facts: dict[str, Json], run: str) -> Audit:
     """Sum up the verdicts on intervals to one on the run, with coverage and findings."""
-    not_checked = {reason: steps for reason, steps in plan.not_covered.items()}
+    not_checked = dict(plan.not_covered)
     for each in judged:
         if each.verdict is Verdict.UNVERIFIED:
             size = (each.interval.stop - each.interval.start) * len(each.interval.streams)
@@ -330,11 +324,12 @@ def finding(judged: Judged, run: str) -> Finding:
     )  # fmt: skip
 
 
-def byte_code_folder(ledger: Path) -> Path:
-    """Return the folder replays keep their byte code in: nobody else's, so nobody else's code."""
-    folder = ledger / "replay-bytecode"
+def byte_code_folder() -> Path:
+    """Return the folder replays keep their byte code in: never the one that training wrote."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "veristep" / "replay-bytecode"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True, parents=True)
     except OSError:
         return Path(tempfile.mkdtemp(prefix="veristep-bytecode-"))
     return folder

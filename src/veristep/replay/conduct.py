@@ -34,21 +34,24 @@ def conduct(
     seed = plans.draw_seed(nonce, checkpoint, recorded.run)
     chosen = plans.draw(plan.intervals, choice, seed) if isinstance(choice, int) else choice
     origin = records.origin(ledger, recorded)
-    auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder(ledger.path))
-    audit = audits.audit(
-        auditor, plan, chosen, lambda judged: progress(judged, len(chosen)), recorded.run
-    )
+    auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder())
+    audit = audits.audit(auditor, plan, chosen, lambda judged: progress(judged, len(chosen)), recorded.run)
     _write(ledger, recorded, audit, nonce, checkpoint, drawn=isinstance(choice, int))
     return audit
 
 
 def _write(
-    ledger: Ledger, recorded: RecordedRun, audit: Audit, nonce: bytes, checkpoint: str, *, drawn: bool
+    ledger: Ledger,
+    recorded: RecordedRun,
+    audit: Audit,
+    nonce: bytes,
+    checkpoint: str,
+    *,
+    drawn: bool,
 ) -> None:
     project = str(recorded.opened.body.get("project") or "")
     judged: list[Json] = [
-        [each.interval.start, each.interval.stop, each.verdict.value, each.reason]
-        for each in audit.judged
+        [each.interval.start, each.interval.stop, each.verdict.value, each.reason] for each in audit.judged
     ]
     details = ledger.objects.put(encode({"judged": judged, "result": audit.result.to_json()}))
     body: dict[str, Json] = {
@@ -68,4 +71,3 @@ def _write(
         for finding in audit.result.findings
     ]
     ledger.append(*drafts)
-

@@ -8,6 +8,8 @@ from the tape, and is compared with its record.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import sys
 from dataclasses import replace
@@ -64,9 +66,7 @@ class Replayer:
         if not self._active:
             return
         self._mine: StreamOrder = order.streams[self.stream]
-        self._records = {
-            record.step: record for record in map(StepRecord.from_json, self._mine.records)
-        }
+        self._records = {record.step: record for record in map(StepRecord.from_json, self._mine.records)}
         self._chunks: dict[int, dict[str, Any]] = {}
         self._fetches = self._taped_fetches()
         self._guessed = False
@@ -106,6 +106,7 @@ class Replayer:
 
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """Give the script the batch the run had here."""
+        del step
         self._handed_over(slot, index, value)
         fetch = self._fetches.get((slot, index + self._shift.get(slot, 0))) if self._active else None
         if fetch is None:
@@ -137,9 +138,7 @@ class Replayer:
         for taped, leaf in zip(recorded[call], live, strict=True):
             own = describe(step, self._handed, leaf)
             self._compare_source(taped, own)
-            replacements.append(
-                self._taped_or_live(taped, leaf) if isinstance(own, torch.Tensor) else None
-            )
+            replacements.append(self._taped_or_live(taped, leaf) if isinstance(own, torch.Tensor) else None)
         if any(item is not None for item in replacements):
             args, kwargs = rebuild([args, dict(kwargs)], iter(replacements))
         return args, kwargs
@@ -174,9 +173,7 @@ class Replayer:
         parameters = parameters_of(optimizer)
         got = self._digest(parameters, record.params)
         if got.digest != record.params:
-            names = self._named(
-                record.params, chunk["params"], got, (parameters, self._names(number))
-            )
+            names = self._named(record.params, chunk["params"], got, (parameters, self._names(number)))
             self._differ(target, "update", names, record.params.root, got.digest.root)
         self._matched(record)
         self.steps = target + 1
@@ -297,7 +294,7 @@ class Replayer:
         counts = [self._records[step].yields for step in sorted(self._records)]
         ahead = [
             tuple(after.get(slot, 0) - before.get(slot, 0) for slot in after)
-            for before, after in zip(counts, counts[1:], strict=False)
+            for before, after in itertools.pairwise(counts)
         ]
         return len(set(ahead)) > 1
 
@@ -410,6 +407,24 @@ def _same(expected: torch.Tensor, got: Any) -> bool:
     return isinstance(got, torch.Tensor) and digest(expected) == digest(got)
 
 
+def _tolerate_known_groups() -> None:
+    """Let a script add a parameter group that was added here already, at its place in the run."""
+    original = Optimizer.add_param_group
+
+    @functools.wraps(original)
+    def add_param_group(self: Optimizer, param_group: dict[str, Any]) -> None:
+        parameters = param_group["params"]
+        if not isinstance(parameters, torch.Tensor):
+            param_group["params"] = parameters = list(parameters)
+        given = [parameters] if isinstance(parameters, torch.Tensor) else parameters
+        held = {id(parameter) for parameter in parameters_of(self)} if self.param_groups else set()
+        if given and all(id(parameter) in held for parameter in given):
+            return
+        original(self, param_group)
+
+    Optimizer.add_param_group = add_param_group  # type: ignore[method-assign]
+
+
 def build(config: RecordConfig, roster: Roster) -> Replayer:
     """Build the replayer; called when the process turns out to train."""
     return Replayer(config, Order.load(Path(config.extra)), roster)
@@ -427,6 +442,9 @@ def prepare(config: RecordConfig, process: Process) -> None:
             Path(order.results) / f"before-{os.getpid()}.json"
         )
 
+    if order.diagnose:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    _tolerate_known_groups()
     containment = Containment(order.writable, refused)
     process.watch = ContainedFiles(containment)
     sys.addaudithook(containment.hook)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 from veristep.record.config import RecordConfig
 from veristep.replay import landlock
@@ -72,15 +74,13 @@ def execute(room: Room, order: Order, objects: Path, time_limit: float) -> Execu
                 return Execution(reason=f"the command could not be started: {error.strerror}")
             reason = _wait(process, results, list(order.streams), time_limit)
             _end(process)
-        answers = {
-            path.stem: Answer.load(path) for path in sorted(results.glob("*.json"))
-        }
+        answers = {path.stem: Answer.load(path) for path in sorted(results.glob("*.json"))}
         seconds = time.monotonic() - began
         return Execution(answers, seconds, reason, _tail(log), contained)
 
 
 def _start(
-    room: Room, config: RecordConfig, order: Order, output: object, *, contained: bool
+    room: Room, config: RecordConfig, order: Order, output: IO[bytes], *, contained: bool
 ) -> subprocess.Popen[bytes]:
     environment = boot.environment(room.environment, config)
 
@@ -89,21 +89,19 @@ def _start(
             landlock.restrict(order.writable)
 
     # preexec_fn is safe here: the auditing process starts replays from its only thread.
-    return subprocess.Popen(  # noqa: PLW1509
+    return subprocess.Popen(
         room.command,
         cwd=room.cwd,
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=output,  # type: ignore[arg-type]
+        stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=restrict,
+        preexec_fn=restrict,  # noqa: PLW1509
     )
 
 
-def _wait(
-    process: subprocess.Popen[bytes], results: Path, streams: list[str], time_limit: float
-) -> str:
+def _wait(process: subprocess.Popen[bytes], results: Path, streams: list[str], time_limit: float) -> str:
     """Wait until every stream has answered; return why not, if not."""
     deadline = time.monotonic() + time_limit
     first_answer: float | None = None
@@ -116,7 +114,9 @@ def _wait(
             missing = sorted(set(streams) - answered)
             if {path.stem for path in results.glob("*.json")}.issuperset(streams):
                 return ""
-            return f"the script ended (status {process.returncode}) before rank {', '.join(missing)} answered"
+            return (
+                f"the script ended (status {process.returncode}) before rank {', '.join(missing)} answered"
+            )
         if answered and first_answer is None:
             first_answer = now
         if first_answer is not None and now - first_answer > OTHERS_SECONDS:
@@ -128,10 +128,8 @@ def _wait(
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End every process of the replay's own session."""
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(1.0)
-    except subprocess.TimeoutExpired:
-        pass
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)

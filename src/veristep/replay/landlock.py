@@ -60,9 +60,7 @@ def restrict(writable: Sequence[str]) -> None:
     handled = rights(version)
     libc = ctypes.CDLL(None, use_errno=True)
     attribute = _RulesetAttr(handled)
-    ruleset = _checked(
-        libc.syscall(_CREATE_RULESET, ctypes.byref(attribute), ctypes.sizeof(attribute), 0)
-    )
+    ruleset = _checked(libc.syscall(_CREATE_RULESET, ctypes.byref(attribute), ctypes.sizeof(attribute), 0))
     try:
         for folder in writable:
             _allow(libc, ruleset, folder, handled)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ class StreamOrder:
     """
 
     warm: Mapping[str, Any]
-    records: list[Mapping[str, Any]]
-    tensors: list[tuple[int, Mapping[str, Any]]]
+    records: Sequence[Mapping[str, Any]]
+    tensors: Sequence[tuple[int, Mapping[str, Any]]]
     snapshot: str
     end_snapshot: str
 
@@ -45,6 +45,7 @@ class Order:
         results: folder the answers go to, one file per stream.
         streams: what each process is to do.
         writable: folders the script may write to.
+        diagnose: let torch name operations that are not deterministic.
     """
 
     start: int
@@ -54,6 +55,7 @@ class Order:
     results: str
     streams: Mapping[str, StreamOrder]
     writable: list[str]
+    diagnose: bool = False
 
     def save(self, path: Path) -> None:
         """Write the order to a file."""

@@ -12,9 +12,10 @@ from veristep.core.records import ChainReader, SnapshotRecord, StepRecord
 from veristep.errors import MalformedError, NotFoundError, TamperedError, VeristepError
 from veristep.ledger.entries import Entry
 from veristep.ledger.log import Ledger
-from veristep.ledger.runlog import Segment, read_lines, verify_segment
 from veristep.replay.room import Origin, Preserved
 from veristep.supervise.code import Code
+from veristep.supervise.receiver import SUPERVISOR
+from veristep.supervise.recover import RECOVERED, recovered_lines, sealed_lines, unsealed_lines
 
 
 @dataclass(slots=True)
@@ -55,6 +56,8 @@ class RecordedRun:
         lines: every accepted line that is not a step, snapshot or tensor description.
         sealed_lines: lines that stand in sealed, verified segments.
         unsealed_lines: lines that came after the last one.
+        recovered_lines: lines that were sealed late, after the run had lost its supervisor.
+        recovered: the entries that seal them.
         gaps: what is missing, in words.
     """
 
@@ -66,6 +69,8 @@ class RecordedRun:
     lines: list[Mapping[str, Any]] = field(default_factory=list)
     sealed_lines: int = 0
     unsealed_lines: int = 0
+    recovered_lines: int = 0
+    recovered: list[Entry] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
 
     @property
@@ -120,17 +125,20 @@ def load(ledger: Ledger, run: str) -> RecordedRun:
     closed = next(iter(ledger.entries(run=run, kind="run.closed")), None)
     directory = ledger.path / "runs" / run
     recorded = RecordedRun(run, directory, opened, closed)
+    recorded.recovered = list(ledger.entries(run=run, kind=RECOVERED))
     reader = ChainReader()
-    for data, sealed in _checked_lines(ledger, recorded):
-        if sealed:
-            recorded.sealed_lines += 1
-        else:
+    for data in sealed_lines(ledger, opened, directory):
+        recorded.sealed_lines += 1
+        _accept(recorded, reader, data)
+    for entry in recorded.recovered:
+        for data in recovered_lines(ledger, entry):
+            recorded.recovered_lines += 1
+            _accept(recorded, reader, data)
+        recorded.gaps += _recovery_gaps(entry)
+    if not recorded.recovered:
+        for data in _unsealed(ledger, recorded):
             recorded.unsealed_lines += 1
-        try:
-            line, _missing = reader.accept(data)
-        except MalformedError as error:
-            raise TamperedError(f"the log of run {run} contradicts itself: {error}") from error
-        _take(recorded, line)
+            _accept(recorded, reader, data)
     return recorded
 
 
@@ -160,29 +168,47 @@ def origin(ledger: Ledger, recorded: RecordedRun) -> Origin:
     )
 
 
-def _checked_lines(ledger: Ledger, recorded: RecordedRun) -> Iterator[tuple[bytes, bool]]:
-    directory = recorded.directory / "log"
-    key = str(recorded.opened.body["run_key"])
-    previous, sealed = "", 0
-    for entry in ledger.entries(run=recorded.run, kind="segment.sealed"):
-        segment = Segment.from_json(entry.body["segment"])
-        for line in verify_segment(directory, segment, key, previous):
-            sealed += 1
-            yield line, True
-        previous = segment.digest()
+def _accept(recorded: RecordedRun, reader: ChainReader, data: bytes) -> None:
     try:
-        for number, line in enumerate(read_lines(directory)):
-            if number >= sealed:
-                yield line, False
+        line, missing = reader.accept(data)
+    except MalformedError as error:
+        raise TamperedError(
+            f"the log of run {recorded.run} contradicts itself: {error}"
+        ) from error
+    if missing:
+        recorded.gaps.append(f"lines ({_source(str(line['stream']))}): {missing} lines lost")
+    _take(recorded, line)
+
+
+def _unsealed(ledger: Ledger, recorded: RecordedRun) -> Iterator[bytes]:
+    try:
+        yield from unsealed_lines(ledger, recorded.opened, recorded.directory)
     except VeristepError:
         if recorded.closed is not None:
             raise
 
 
+def _recovery_gaps(entry: Entry) -> list[str]:
+    """Return what a late seal means for the record: until then only the file system guarded it."""
+    body: Mapping[str, Any] = entry.body
+    lines = sum(int(part["lines"]) for part in body["parts"])
+    steps = sum(int(part["steps"]) for part in body["parts"])
+    refused = sum(int(part["refused"]) for part in body["parts"])
+    gaps = [f"supervisor: lost; {lines} lines with {steps} steps were recovered and sealed late"]
+    if refused:
+        gaps.append(f"refused: {refused} lines of the spool contradict what was received")
+    gaps += [
+        f"steps ({_source(stream)}): {count} steps were taken and never told"
+        for stream, count in body["untold"].items()
+    ]
+    return gaps
+
+
 def _take(recorded: RecordedRun, line: Mapping[str, Any]) -> None:
     name, kind = str(line["stream"]), line.get("type")
     if name == "supervisor":
-        if kind == "gap":
+        # Lost lines are counted where they are missing.
+        if kind == "gap" and line.get("what") != "lines":
             recorded.gaps.append(_gap(line))
         recorded.lines.append(line)
         return
@@ -194,7 +220,7 @@ def _take(recorded: RecordedRun, line: Mapping[str, Any]) -> None:
         snapshot = SnapshotRecord.from_json(line)
         stream.snapshots[snapshot.step] = snapshot
     elif kind == "tensors":
-        stream.tensors.append((int(line["step"]), line))  # type: ignore[call-overload]
+        stream.tensors.append((int(line["step"]), line))
     elif kind == "platform":
         stream.platform = line
     else:
@@ -204,5 +230,9 @@ def _take(recorded: RecordedRun, line: Mapping[str, Any]) -> None:
 
 
 def _gap(line: Mapping[str, Any]) -> str:
-    where = f"rank {line['of']}" if "of" in line else str(line["stream"])
+    where = _source(str(line.get("of") or line["stream"]))
     return f"{line.get('what')} ({where}): {line.get('reason')}"
+
+
+def _source(stream: str) -> str:
+    return stream if stream == SUPERVISOR else f"rank {stream}"

@@ -193,7 +193,7 @@ def _is_environment(path: str) -> bool:
 
 def _older(path: str, started_ns: int) -> bool:
     try:
-        return os.stat(path).st_mtime_ns <= started_ns
+        return Path(path).stat().st_mtime_ns <= started_ns
     except OSError:
         return False
 
@@ -244,7 +244,7 @@ def _environment(
             environment[name] = _moved(value, root, work)
     environment |= _OFFLINE
     scratch = str(folder / "tmp")
-    environment |= {name: scratch for name in ("TMPDIR", "TMP", "TEMP", "WANDB_DIR")}
+    environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP", "WANDB_DIR"), scratch)
     cache = str(folder / "cache")
     environment |= {
         "TORCHINDUCTOR_CACHE_DIR": cache + "/inductor",

@@ -1,0 +1,110 @@
+"""One update, one tensor, one sign: the audit names the step, the tensor, the input and the rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab import Lab, python, torchrun
+from veristep.drill.reversed_update import plant
+
+STEP = 11
+TENSOR = 2
+CASES = ("classifier_loader", "augmented_workers", "gpt_memmap", "gan", "amp_clip")
+
+
+def only_finding(lab: Lab) -> dict[str, Any]:
+    verdict = lab.audit("last", "--all", status=1)
+    assert verdict["verdict"] == "violated"
+    assert len(verdict["findings"]) == 1, verdict
+    finding: dict[str, Any] = verdict["findings"][0]
+    return finding
+
+
+def tensor_names(lab: Lab) -> list[str]:
+    """Return the names of the tensors of the optimizer that took the step."""
+    shown = lab.veristep("show", "last", "--json").json()
+    names: list[str] = shown["tensors"]
+    return names
+
+
+@pytest.mark.parametrize("script", CASES)
+def test_one_reversed_update_of_one_tensor_is_named(lab: Lab, script: str) -> None:
+    lab.script(script)
+    implant = plant(lab.folder / "implant", steps=[STEP], tensor=TENSOR).parent
+    lab.record(python(f"{script}.py", "--steps", "20"), extra={"PYTHONPATH": str(implant)})
+    finding = only_finding(lab)
+    assert (finding["step"], finding["rank"]) == (STEP, 0)
+    assert finding["evidence"]["what"] == "update"
+    assert len(finding["evidence"]["tensors"]) == 1
+    assert finding["evidence"]["certain_since"] == STEP
+
+
+def test_one_reversed_update_on_one_rank_is_named_with_its_rank(lab: Lab) -> None:
+    lab.script("ddp")
+    implant = plant(lab.folder / "implant", steps=[STEP], tensor=TENSOR, rank=1).parent
+    lab.record(torchrun("ddp.py", "--steps", "20"), extra={"PYTHONPATH": str(implant)})
+    finding = only_finding(lab)
+    assert (finding["step"], finding["rank"]) == (STEP, 1)
+    assert finding["evidence"]["what"] == "update"
+
+
+# Ten other ways to spoil one step. Each is an implant that acts once, at step 13 of the process, and the
+# input of the step it shows itself in first.
+_HEAD = """
+import sys, importlib.abc, importlib.util
+class F(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch.optim": return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+        def exec_module(module):
+            run(module); poison(module)
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, F())
+count = [0]
+"""
+_AFTER_HOOKS = """
+def poison(optim):
+    import torch
+    init = optim.Optimizer.__init__
+    def __init__(self, *a, **k):
+        init(self, *a, **k)
+        self.register_step_{when}_hook(act)
+    optim.Optimizer.__init__ = __init__
+    @torch.no_grad()
+    def act(opt, args, kwargs):
+        n = count[0]; count[0] += 1
+        if n == 13:
+            p = opt.param_groups[0]["params"][0]
+            {action}
+"""
+VARIATIONS = {
+    "a pre hook flips a gradient": ("pre", "p.grad.neg_()", 13, {"gradient", "update"}),
+    "a pre hook scales a gradient by 1.02": ("pre", "p.grad.mul_(1.02)", 13, {"gradient", "update"}),
+    "a post hook nudges a weight by 1e-6": (
+        "post", "p.view(-1)[0] += 1e-6 + p.view(-1)[0].abs() * 1e-6", 13, {"update", "entry"}),
+    "a post hook undoes the momentum": (
+        "post", "[b.neg_() for b in opt.state[p].values() if torch.is_tensor(b) and b.numel() > 1]",
+        14, {"update"}),
+    "a post hook zeroes a row": ("post", "p[0].zero_()", 13, {"update", "entry"}),
+    "a post hook swaps two rows": ("post", "p.copy_(p.flip(0))", 13, {"update", "entry"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VARIATIONS)
+def test_other_ways_to_spoil_a_step_are_found_at_their_step(lab: Lab, name: str) -> None:
+    when, action, step, what = VARIATIONS[name]
+    lab.script("classifier_loader")
+    implant = lab.folder / "implant"
+    implant.mkdir()
+    text = _HEAD + _AFTER_HOOKS.format(when=when, action=action)
+    (implant / "sitecustomize.py").write_text(text, encoding="utf-8")
+    command = python("classifier_loader.py", "--steps", "20")
+    lab.record(command, extra={"PYTHONPATH": str(implant)})
+    finding = only_finding(lab)
+    assert finding["step"] in (step, step + 1)
+    assert finding["evidence"]["what"] in what
