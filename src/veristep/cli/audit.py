@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from veristep.case.wording import plain
 from veristep.cli import render
 from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
 from veristep.core.verdicts import Severity, Verdict
@@ -53,10 +54,12 @@ def command(
     from veristep.replay import plan as plans
     from veristep.replay import recorded as records
     from veristep.replay.conduct import conduct
+    from veristep.supervise.recover import recover_lost_runs
 
     if sum(each is not None and each is not False for each in (everything, intervals, coverage, steps)) > 1:
         raise UsageError("--all, --intervals, --coverage and --steps exclude each other")
     with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
+        recover_lost_runs(ledger)
         run_id = records.find(ledger, run)
         recorded = records.load(ledger, run_id)
         plan = plans.make_plan(recorded)
@@ -113,14 +116,14 @@ def _print(audit: Audit, recorded: RecordedRun) -> None:
     for each in audit.judged:
         if each.verdict is Verdict.UNVERIFIED:
             span = f"steps {each.interval.start} to {each.interval.stop - 1}"
-            render.out(f"{render.styled('unverified', 'yellow', stream=sys.stdout)}: {span}: {each.reason}")
+            render.out(f"{render.verdict(each.verdict)}: {span}: {plain(each.reason)}")
             for line in each.output.strip().splitlines()[-3:]:
-                render.out(f"   | {line}")
+                render.out(f"   | {plain(line)}")
     render.result(audit.result)
     for tampered, chance in audit.bounds():
         what = "1 interval" if tampered == 1 else f"{tampered} intervals"
-        render.out(f"   = risk: had {what} of {audit.total} been tampered with, the chance of having "
-                   f"missed all of it is {100 * chance:.2g} %")  # fmt: skip
+        tampered_with = f"had {what} of {audit.total} been tampered with"
+        render.out(f"   = risk: {tampered_with}, the chance of missing it all was {100 * chance:.3g} %")
     gaps = len(recorded.gaps)
     if gaps:
         render.out(f"   = gaps: {gaps} in the record; veristep show {recorded.run} lists them")

@@ -1,28 +1,27 @@
 """The first thing of ours that runs in a Python process of a recorded run.
 
 Called by the run's ``sitecustomize``. It must be quick (every process of the run pays for it) and must
-never fail. Torch is followed only once the script imports it.
+never fail. Torch is followed only once the script imports it; what is needed then is imported then.
 """
 
 from __future__ import annotations
 
-import atexit
-import importlib
-import importlib.util
+import _socket  # `socket` itself takes longer to import than all of this to run
 import json
 import os
-import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
-from importlib.machinery import ModuleSpec
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from veristep.record.config import SOCKET_NAME, RecordConfig
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` is not imported for the same reason
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
 
+SOCKET_FILE = "socket"  # `config.SOCKET_NAME`
 HELLO_TIMEOUT_SECONDS = 0.5
+MAX_HELLO_BYTES = 60_000
 
 
 class AfterImport:
@@ -41,6 +40,8 @@ class AfterImport:
         then = self._awaited.pop(name, None)
         if then is None:
             return None
+        import importlib.util
+
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
             spec.loader = _Followed(spec.loader, then)  # type: ignore[assignment]
@@ -71,13 +72,12 @@ class _Followed:
 
 def start(boot: str) -> None:
     """Say hello to the supervisor and wait for torch."""
-    config = RecordConfig.load(boot)
-    _hello(config)
-    sys.meta_path.insert(0, _torch_follower(config))  # type: ignore[arg-type]
+    _hello(boot)
+    sys.meta_path.insert(0, _torch_follower(boot))  # type: ignore[arg-type]
 
 
-def _hello(config: RecordConfig) -> None:
-    message = {
+def _hello(boot: str) -> None:
+    message: dict[str, object] = {
         "type": "hello",
         "pid": os.getpid(),
         "ppid": os.getppid(),
@@ -88,22 +88,30 @@ def _hello(config: RecordConfig) -> None:
         "rank": os.environ.get("RANK", ""),
         "time_ns": time.time_ns(),
     }
+    data = json.dumps(message).encode()
+    if len(data) > MAX_HELLO_BYTES:
+        data = json.dumps({**message, "argv": sys.orig_argv[:20], "path": []}).encode()
+    peer = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-            peer.settimeout(HELLO_TIMEOUT_SECONDS)
-            peer.connect(str(Path(config.boot) / SOCKET_NAME))
-            peer.send(json.dumps(message).encode()[:60_000], socket.MSG_NOSIGNAL)
+        peer.settimeout(HELLO_TIMEOUT_SECONDS)
+        peer.connect(f"{boot}/{SOCKET_FILE}")
+        peer.send(data[:MAX_HELLO_BYTES], _socket.MSG_NOSIGNAL)
     except OSError:
         return  # no supervisor any more: the recorder spools
+    finally:
+        peer.close()
 
 
-def _torch_follower(config: RecordConfig) -> AfterImport:
+def _torch_follower(boot: str) -> AfterImport:
     processes: list[Any] = []
 
     def torch_imported(_module: ModuleType) -> None:
+        import atexit
+
+        from veristep.record.config import RecordConfig
         from veristep.record.session_torch import begin
 
-        processes.append(begin(config, atexit.register))
+        processes.append(begin(RecordConfig.load(boot), atexit.register))
 
     def safetensors_imported(module: ModuleType) -> None:
         from veristep.record.hooks_torch import wrap_safetensors

@@ -7,6 +7,7 @@ so that a replay starts from what the run started from.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 from blake3 import blake3
 
 from veristep.core.canonical import Json
+from veristep.errors import VeristepError
 from veristep.ledger.objects import ObjectStore
 
 # Preserving happens before the script's own write, on its thread; above this it would be felt.
@@ -75,9 +77,7 @@ def read_digests(path: Path) -> Written | None:
         return None
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         return None
-    return Written(
-        str(path), after.st_size, sha.hexdigest(), fast.hexdigest(), after.st_mtime_ns
-    )
+    return Written(str(path), after.st_size, sha.hexdigest(), fast.hexdigest(), after.st_mtime_ns)
 
 
 class FileWatch:
@@ -172,13 +172,18 @@ class FileWatch:
         if not any(path.startswith(folder) for folder in self._folders):
             return
         try:
-            status = os.stat(path)
+            status = Path(path).stat()
         except OSError:
             return
         if not stat.S_ISREG(status.st_mode) or status.st_mtime_ns >= self._started_ns:
             return
-        stream = self._stream()
-        name = "" if status.st_size > PRESERVE_LIMIT_BYTES else self._objects.put_file(Path(path))
+        name = ""
+        if status.st_size <= PRESERVE_LIMIT_BYTES:
+            try:
+                name = self._objects.put_file(Path(path))
+            except VeristepError as error:
+                # It is about to be gone for good: that it could not be kept has to be known.
+                self._say({"type": "gap", "what": "preserved", "reason": f"{path}: {error}"})
         line: dict[str, Json] = {
             "type": "preserved",
             "path": path,
@@ -186,6 +191,10 @@ class FileWatch:
             "mode": stat.S_IMODE(status.st_mode),
             "size": status.st_size,
         }
+        self._say(line)
+
+    def _say(self, line: dict[str, Json]) -> None:
+        stream = self._stream()
         if stream is not None:
             stream.line(line)
         else:
@@ -212,10 +221,9 @@ def audit_hook(watch: FileWatch) -> Callable[[str, tuple[Any, ...]], None]:
         # About four events come with every training step: this line is all they cost.
         if event != "open" and not event.startswith(("os.re", "os.tr")):
             return
-        try:
+        # Boundary: an error here would fail the script's own call.
+        with contextlib.suppress(Exception):
             _tell(watch, event, args)
-        except Exception:  # noqa: BLE001, S110 - boundary: an error here would fail the script's own call
-            pass
 
     return hook
 

@@ -5,6 +5,7 @@ Every process of a run maps them, so reading and writing costs less than a micro
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 _TWO = struct.Struct("<QQ")
+_PAGE_BYTES = 4096
 SCHEDULE_NAME = "schedule"
 BEAT_PREFIX = "beat-"
 STREAM_PREFIX = "stream-"
@@ -23,8 +25,10 @@ class Pair:
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(descriptor).st_size < _TWO.size:
-                os.ftruncate(descriptor, _TWO.size)
+            if os.fstat(descriptor).st_size < _PAGE_BYTES:
+                # Written, not just made longer: storing into a mapped page that the file system
+                # finds no room for later would kill the process with SIGBUS.
+                _fill(descriptor)
             self._map = mmap.mmap(descriptor, _TWO.size)
         finally:
             os.close(descriptor)
@@ -41,6 +45,11 @@ class Pair:
     def close(self) -> None:
         """Unmap the file."""
         self._map.close()
+
+
+def _fill(descriptor: int) -> None:
+    if os.pwrite(descriptor, bytes(_PAGE_BYTES - _TWO.size), _TWO.size) != _PAGE_BYTES - _TWO.size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Heartbeat:

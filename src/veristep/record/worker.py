@@ -23,7 +23,9 @@ class Worker:
     def __init__(self, limit_bytes: int, on_idle: Job) -> None:
         self._limit = limit_bytes
         self._queue: deque[tuple[Job, int]] = deque()
-        self._held = 0
+        # Two counters, each written by one side only: `+=` on a shared one would lose updates.
+        self._accepted = 0
+        self._done = 0
         self._on_idle = on_idle
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -34,7 +36,7 @@ class Worker:
 
     def has_room(self, size: int) -> bool:
         """Whether a job that holds `size` bytes would be accepted."""
-        return self._held + size <= self._limit
+        return self._accepted - self._done + size <= self._limit
 
     def add(self, job: Job, size: int = 0, *, must: bool = False) -> bool:
         """Queue a job that holds `size` bytes; answer whether it was accepted.
@@ -44,7 +46,7 @@ class Worker:
         if not must and not self.has_room(size):
             self.refused += 1
             return False
-        self._held += size
+        self._accepted += size
         self._queue.append((job, size))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="veristep", daemon=True)
@@ -66,7 +68,7 @@ class Worker:
             while self._queue:
                 job, size = self._queue.popleft()
                 self._guarded(job)
-                self._held -= size
+                self._done += size
                 del job
             self._guarded(self._on_idle)
             self.cpu_seconds = time.thread_time()

@@ -14,51 +14,46 @@ from veristep.record.config import RecordConfig
 # Runs before the script's own code in each process. It must work in any interpreter the run starts, so
 # it is plain, and it must not fail: whatever goes wrong is told once and training goes on. The
 # sitecustomize it stands in front of is run afterwards, as it would have been.
-_SITECUSTOMIZE = '''\
+_SITECUSTOMIZE = """\
 import importlib.machinery
-import importlib.util
 import os
 import sys
+# What `importlib.util.module_from_spec` is, without the rest of that module, which is slow to import.
+from importlib._bootstrap import module_from_spec
 
 
-def _veristep():
-    here = os.path.dirname(os.path.abspath(__file__))
+def _load(name, spec):
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _veristep(here):
     try:
-        import json
-
-        with open(os.path.join(here, "run.json"), encoding="utf-8") as file:
-            package = json.load(file)["package"]
-        spec = importlib.util.spec_from_file_location(
-            "veristep",
-            os.path.join(package, "__init__.py"),
-            submodule_search_locations=[package],
-        )
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["veristep"] = module
-        spec.loader.exec_module(module)
+        package = %(package)r
+        _load("veristep", importlib.machinery.PathFinder.find_spec("veristep", [package]))
         from veristep.record.bootstrap import start
 
         start(here)
     except Exception as error:
         try:
-            sys.stderr.write("veristep: not recording %s: %r; training goes on\\n" % (sys.executable, error))
+            text = "veristep: not recording %%s: %%r; training goes on\\n"
+            sys.stderr.write(text %% (sys.executable, error))
         except Exception:
             pass
 
 
-def _others():
-    here = os.path.realpath(os.path.dirname(os.path.abspath(__file__)))
+def _others(here):
     rest = [path for path in sys.path if os.path.realpath(path or ".") != here]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", rest)
     if spec is not None and spec.loader is not None:
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["sitecustomize"] = module
-        spec.loader.exec_module(module)
+        _load("sitecustomize", spec)
 
 
-_veristep()
-_others()
-'''
+_here = os.path.dirname(os.path.abspath(__file__))
+_veristep(_here)
+_others(os.path.realpath(_here))
+"""
 
 
 def package_folder() -> str:
@@ -76,7 +71,8 @@ def make_folder() -> Path:
 def write(config: RecordConfig) -> None:
     """Write the boot file and the configuration beside it."""
     config.save()
-    (Path(config.boot) / "sitecustomize.py").write_text(_SITECUSTOMIZE, encoding="utf-8")
+    text = _SITECUSTOMIZE % {"package": str(Path(config.package).parent)}
+    (Path(config.boot) / "sitecustomize.py").write_text(text, encoding="utf-8")
 
 
 def environment(base: Mapping[str, str], config: RecordConfig) -> dict[str, str]:

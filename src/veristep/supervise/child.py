@@ -51,7 +51,12 @@ class Child:
 
         # preexec_fn is safe here: no thread of ours runs yet.
         try:
-            self.process = subprocess.Popen(command, env=environment, preexec_fn=unblock)  # noqa: PLW1509
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                preexec_fn=unblock,  # noqa: PLW1509
+                close_fds=False,  # what we were handed is the command's; ours close themselves
+            )
         except OSError:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             raise
@@ -64,7 +69,10 @@ class Child:
         return self.process.poll() is not None
 
     def close(self) -> None:
-        """Stop passing signals on, and take them again as before."""
+        """Stop passing signals on, and take them again as before.
+
+        Until then a second Ctrl-C cannot interrupt the sealing of what the first one ended.
+        """
         self._stopping = True
         self._thread.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
@@ -74,16 +82,18 @@ class Child:
             info = signal.sigtimedwait(_FORWARDED, 0.1)
             if info is None:
                 continue
-            forward = info.si_code != _SI_KERNEL and self.process.returncode is None
+            # What the command sent to its whole group it has received already.
+            passed = info.si_code == _SI_KERNEL or info.si_pid == self.process.pid
+            forward = not passed and self.process.returncode is None
             if forward:
                 self._send(info.si_signo)
             self._on_signal(Received(info.si_signo, info.si_pid, info.si_uid, forward))
 
     def _send(self, number: int) -> None:
         try:
-            os.kill(self.process.pid, number)
-        except ProcessLookupError:
-            return
+            self.process.send_signal(number)
+        except OSError:
+            return  # gone, or another user's by now (sudo): nothing more we may do
 
 
 def end_like(returncode: int) -> int:

@@ -2,12 +2,13 @@
 
 In a repository that is every tracked and every untracked, not ignored file; elsewhere every small file
 below the working directory. Large files are named, not kept: they are data, and a replay reads them where
-they are.
+they are. So are files that by their names hold secrets.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ KEEP_BYTES = 1 << 20
 # A working directory that is a home or a data set is not walked to its end.
 MAX_FILES = 20_000
 MAX_KEPT_BYTES = 256 << 20
+_SECRET_FILE = re.compile(
+    r"\.env(\..+)?|.+\.(pem|p12|pfx|key|keystore)|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.npmrc"
+    r"|\.git-credentials|credentials(\.json)?|\.htpasswd"
+)
 _SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", "venv", "node_modules", ".mypy_cache", ".ruff_cache"}
 
 
@@ -58,9 +63,7 @@ class Code:
         files: list[Json] = [
             [file.path, file.mode, file.size, file.object, file.target] for file in self.files
         ]
-        return encode(
-            {"root": self.root, "files": files, "complete": self.complete, "reason": self.reason}
-        )
+        return encode({"root": self.root, "files": files, "complete": self.complete, "reason": self.reason})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Code:
@@ -103,7 +106,7 @@ def _capture_file(objects: ObjectStore, root: Path, name: str, *, keep: bool) ->
         if not stat.S_ISREG(status.st_mode):
             return None
         mode = stat.S_IMODE(status.st_mode)
-        if not keep or status.st_size > KEEP_BYTES:
+        if not keep or status.st_size > KEEP_BYTES or _SECRET_FILE.fullmatch(path.name):
             return CodeFile(name, mode, status.st_size)
         return CodeFile(name, mode, status.st_size, objects.put(path.read_bytes()))
     except (OSError, VeristepError):

@@ -9,16 +9,32 @@ import platform
 import re
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from veristep.core.canonical import Json
 
-# Names that promise a secret; values of such variables are replaced before anything is written.
-_SECRET_NAME = re.compile(
-    r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH|COOKIE|SESSION|PRIVATE|DSN|_PW$|^PW$)", re.I
-)
+# Words in a name that promise a secret: as a word of their own, or at the end of one.
+_SECRET_WORDS = frozenset(
+    {
+        "apikey", "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials",
+        "dsn", "key", "pass", "passphrase", "passwd", "password", "private", "pw", "secret", "secrets",
+        "session", "token",
+    }
+)  # fmt: skip
+_SECRET_ENDS = (
+    "accesskey", "apikey", "authkey", "passphrase", "passwd", "password", "privatekey", "secret",
+    "secretkey", "token",
+)  # fmt: skip
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# Settings that merely sound like secrets: counts and switches.
+_PLAIN_VALUE = re.compile(r"|[+-]?[0-9.]{1,6}|true|false|yes|no|on|off|none|null", re.I)
+# A secret named inside a longer argument, such as the script of `bash -c`.
+_ASSIGNED = re.compile(r"(?P<name>[\w-]*[A-Za-z_])(?P<between>\s*=\s*|\s+|:\s*)(?P<value>[^\s;&|]+)")
+# A value shorter than this is not looked for elsewhere: it would be found everywhere.
+_MIN_SECRET = 8
 # Values that are secrets whatever they are called: well-known token shapes, and logins in addresses.
 _SECRET_VALUE = re.compile(
     r"(hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|sk-[A-Za-z0-9_-]{20,}"
@@ -46,30 +62,84 @@ class Repository:
 
 
 def redact(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with secrets replaced, by name and by shape."""
+    """Return the environment with secrets replaced, by name, by shape, and by value."""
+    secrets = secret_values(environment)
     return {
-        name: REDACTED if _SECRET_NAME.search(name) or _SECRET_VALUE.search(value) else value
+        name: REDACTED if _is_secret(name, value) else _without(value, secrets)
         for name, value in environment.items()
     }
 
 
-def redact_arguments(command: list[str]) -> list[str]:
-    """Return the command line with secrets replaced: ``--token VALUE``, ``--token=VALUE``, tokens."""
+def secret_values(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the secrets of an environment, to be looked for elsewhere."""
+    found = {
+        value
+        for name, value in environment.items()
+        # A path to a secret is none itself.
+        if len(value) >= _MIN_SECRET and value[0] != "/" and _is_secret(name, value)
+    }
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def redact_arguments(command: Sequence[str], secrets: Sequence[str] = ()) -> list[str]:
+    """Return the command line with secrets replaced.
+
+    Found are ``--token VALUE`` and ``--token=VALUE``, well-known shapes, the values in `secrets`, and
+    all of these inside a longer argument, such as a shell script.
+    """
     result: list[str] = []
     hide_next = False
     for argument in command:
-        name, separator, _ = argument.partition("=")
-        secret_name = name.startswith("-") and _SECRET_NAME.search(name) is not None
-        if hide_next and not argument.startswith("-"):
+        name, separator, value = argument.partition("=")
+        option = argument.startswith("-") and not any(letter.isspace() for letter in name)
+        if hide_next and not argument.startswith("-") and not _PLAIN_VALUE.fullmatch(argument):
             result.append(REDACTED)
-        elif secret_name and separator:
+        elif option and separator and _is_secret(name, value):
             result.append(f"{name}={REDACTED}")
-        elif _SECRET_VALUE.search(argument):
-            result.append(REDACTED)
         else:
-            result.append(argument)
-        hide_next = secret_name and not separator
+            result.append(_without(argument, secrets))
+        hide_next = option and not separator and _promises_secret(name)
     return result
+
+
+def printable(value: Any) -> Json:
+    """Return a value as JSON that can be encoded: bytes that are not UTF-8 become question marks."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {str(printable(str(key))): printable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(item) for item in value]
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return str(value)
+
+
+def _promises_secret(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
+    return any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) for word in words)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if _PLAIN_VALUE.fullmatch(value):
+        return False
+    return _promises_secret(name) or _SECRET_VALUE.search(value) is not None
+
+
+def _without(text: str, secrets: Sequence[str]) -> str:
+    """Return a text without the secrets in it; one of a well-known shape hides all of it."""
+    if _SECRET_VALUE.search(text):
+        return REDACTED
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return _ASSIGNED.sub(_hidden, text) if any(letter in text for letter in " =\n\t") else text
+
+
+def _hidden(match: re.Match[str]) -> str:
+    name, between, value = match["name"], match["between"], match["value"]
+    # Words that merely follow each other name nothing; an option and its value do.
+    named = "=" in between or ":" in between or name.startswith("-")
+    return name + between + REDACTED if named and _is_secret(name, value) else match[0]
 
 
 def repository(folder: Path) -> Repository | None:
@@ -105,7 +175,16 @@ def host() -> dict[str, Json]:
         "processor": _processor(),
         "cores": os.cpu_count() or 0,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "boot_id": boot_id(),
     }
+
+
+def boot_id() -> str:
+    """Return what names this start of this machine's kernel; containers on it share it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def distributions(search_path: list[str]) -> list[str]:

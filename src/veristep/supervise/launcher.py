@@ -9,30 +9,36 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from veristep.core.canonical import Json
+from veristep.core.canonical import Json, encode
 from veristep.errors import UsageError, VeristepError
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
-from veristep.ledger.runlog import RunKey, RunLogWriter
+from veristep.ledger.runlog import RunKey, RunLogWriter, Segment
 from veristep.record.channel import complain
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.shared import heartbeats
 from veristep.supervise import boot, code, describe
 from veristep.supervise.child import Child, Received
+from veristep.supervise.lock import SupervisorLock
 from veristep.supervise.receiver import Receiver
+from veristep.supervise.silent import SilentProcesses
+from veristep.supervise.spool import SPOOL_FOLDER
 
 SEAL_SECONDS = 10.0
 SEAL_LINES = 5000
 # After the command has ended, how long its processes may take to say their last lines.
 DRAIN_SECONDS = 3.0
 POLL_SECONDS = 0.05
+# How often the spool and the processes are looked at.
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,12 @@ class Ended:
 
 @dataclass(slots=True)
 class _Opened:
-    """A run that is being recorded."""
+    """A run that is being recorded.
+
+    Attributes:
+        pending: entries the ledger has not taken yet.
+        lost: lines the run log did not take.
+    """
 
     run: str
     ledger: Ledger
@@ -83,6 +94,10 @@ class _Opened:
     log: RunLogWriter
     receiver: Receiver
     project: str
+    lock: SupervisorLock
+    pending: list[Draft] = field(default_factory=list)
+    lost: int = 0
+    looked_at: float = field(default_factory=time.monotonic)
     signals: deque[Received] = field(default_factory=deque)
     sealed_at: float = field(default_factory=time.monotonic)
     unsealed: int = 0
@@ -96,29 +111,49 @@ def run(command: Sequence[str], options: RunOptions) -> Ended:
     Raises:
         UsageError: there is no such command.
     """
-    _require(command)
+    require(command)
     opened = _try_open(command, options)
     if opened is None:
-        child = Child(command, None, lambda _received: None)
+        child = _start(command, None, lambda _received: None)
         child.process.wait()
         child.close()
         return Ended(child.process.returncode)
     try:
         environment = boot.environment(os.environ, opened.config)
-        child = Child(command, environment, opened.signals.append)
+        child = _start(command, environment, opened.signals.append)
         _attend(opened, child)
+        ended = _close(opened, child.process.wait())
         child.close()
-        return _close(opened, child.process.returncode)
+        return ended
     finally:
         shutil.rmtree(opened.config.boot, ignore_errors=True)
+        opened.lock.release()
         opened.ledger.close()
 
 
-def _require(command: Sequence[str]) -> None:
-    if not command:
+def _start(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None,
+    on_signal: Callable[[Received], None],
+) -> Child:
+    try:
+        return Child(command, environment, on_signal)
+    except (OSError, subprocess.SubprocessError) as error:
         raise UsageError(
-            "no command after --", hint="for example: veristep run -- torchrun train.py"
-        )
+            f"command {command[0]!r} cannot be started: {error}",
+            hint="a script without a first line such as #!/bin/sh runs with: "
+            f"veristep run -- sh {command[0]}",
+        ) from error
+
+
+def require(command: Sequence[str]) -> None:
+    """Refuse a command that cannot be started.
+
+    Raises:
+        UsageError: it is empty, or there is no such program.
+    """
+    if not command:
+        raise UsageError("no command after --", hint="for example: veristep run -- torchrun train.py")
     if shutil.which(command[0]) is None:
         raise UsageError(
             f"command {command[0]!r} does not exist or cannot be executed",
@@ -130,19 +165,22 @@ def _require(command: Sequence[str]) -> None:
 def _try_open(command: Sequence[str], options: RunOptions) -> _Opened | None:
     try:
         return _open(list(command), options)
-    except (VeristepError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - boundary: no trouble of ours keeps a job from running
         hint = getattr(error, "hint", "")
-        complain(f"not recording: {error}{'; ' + hint if hint else ''}; the command runs without us")
+        why = _one_line(error) + (f"; {hint}" if hint else "")
+        complain(f"not recording: {why}; the command runs without us")
         return None
 
 
 def _open(command: list[str], options: RunOptions) -> _Opened:
     ledger = Ledger.open(options.ledger, create=True)
     folder = boot.make_folder()
+    lock = SupervisorLock()
     try:
         run_id = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(4)}"
         key = RunKey.generate()
         directory = ledger.run_dir(run_id)
+        lock.take(directory, str(folder))
         cwd = Path.cwd()
         repository = describe.repository(cwd)
         files = code.capture(ledger.objects, cwd, repository)
@@ -169,11 +207,17 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         def keep(data: bytes) -> None:
             _keep(opened, data)
 
-        receiver = Receiver(folder / SOCKET_NAME, keep)
-        opened = _Opened(run_id, ledger, config, log, receiver, project)
+        receiver = Receiver(
+            folder / SOCKET_NAME,
+            keep,
+            directory / SPOOL_FOLDER,
+            describe.secret_values(os.environ),
+        )
+        opened = _Opened(run_id, ledger, config, log, receiver, project, lock)
         return opened
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
         ledger.close()
         raise
 
@@ -198,7 +242,7 @@ def _description(
     }
     if repository is not None:
         git = {
-            "root": repository.root,
+            "root": describe.printable(repository.root),
             "commit": repository.commit,
             "branch": repository.branch,
             "changed": bool(repository.diff),
@@ -207,8 +251,10 @@ def _description(
             objects["diff"] = ledger.objects.put(repository.diff)
     return {
         "run_key": key.public_hex,
-        "command": describe.redact_arguments(command),
-        "cwd": str(cwd),
+        "command": describe.printable(
+            describe.redact_arguments(command, describe.secret_values(os.environ))
+        ),
+        "cwd": describe.printable(str(cwd)),
         "objects": objects,
         "repository": git,
         "code_files": len(files.files),
@@ -226,26 +272,43 @@ def _description(
 
 
 def _encoded(value: Mapping[str, Json]) -> bytes:
-    from veristep.core.canonical import encode
-
-    return encode({key: str(item).encode("utf-8", "replace").decode() for key, item in value.items()})
+    return encode(describe.printable(value))
 
 
 def _attend(opened: _Opened, child: Child) -> None:
     """Hear the run until its command has ended and its processes have said their last lines."""
     deadline: float | None = None
+    silent = SilentProcesses(os.getpid())
     while True:
         try:
             opened.receiver.poll(POLL_SECONDS)
             _note_signals(opened)
+            _look(opened, silent)
             if _seal_is_due(opened):
                 _seal(opened)
-        except (VeristepError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - boundary: the command goes on without us
             _tell(opened, error)
+            time.sleep(POLL_SECONDS)
         if deadline is None and child.exited():
             deadline = time.monotonic() + DRAIN_SECONDS
         if deadline is not None and (not opened.receiver.clients or time.monotonic() > deadline):
             return
+
+
+def _look(opened: _Opened, silent: SilentProcesses) -> None:
+    """Look at the spool, and for Python processes that never said hello."""
+    now = time.monotonic()
+    if now - opened.looked_at < LOOK_SECONDS:
+        return
+    opened.looked_at = now
+    opened.receiver.take_spooled()
+    for process in silent.look(opened.receiver.heard.pids, now):
+        opened.receiver.gap(
+            "process",
+            f"process {process.pid} ({process.program}) is Python and never said hello: what it does "
+            "is not recorded (started with -E, -I or -S, or with a PYTHONPATH of its own?)",
+            pid=process.pid,
+        )
 
 
 def _keep(opened: _Opened, data: bytes) -> None:
@@ -253,7 +316,21 @@ def _keep(opened: _Opened, data: bytes) -> None:
         opened.log.append(data)
         opened.unsealed += 1
     except (VeristepError, OSError) as error:
+        opened.lost += 1
         _tell(opened, error)
+
+
+def _admit_losses(opened: _Opened) -> None:
+    """Say in the log, as soon as it takes lines again, that it did not take some."""
+    lost = opened.lost
+    if not lost:
+        return
+    opened.receiver.own({"type": "gap", "what": "log", "reason": f"the disk did not take {lost} lines"})
+    if opened.lost == lost:
+        opened.lost = 0
+        opened.receiver.heard.gaps += 1
+    else:
+        opened.lost = lost
 
 
 def _note_signals(opened: _Opened) -> None:
@@ -281,32 +358,28 @@ def _seal(opened: _Opened) -> None:
     heard = opened.receiver.heard
     if not opened.unsealed:
         opened.receiver.own({"type": "heartbeat"})
+    _admit_losses(opened)
     segment = opened.log.seal()
-    if segment is None:
-        return
-    opened.unsealed = 0
+    if segment is not None:
+        opened.unsealed = 0
+        opened.pending += _sealed_drafts(opened, segment)
+    if opened.pending:
+        # What the ledger refuses now is offered again: a segment left out would break the chain.
+        opened.ledger.append(*opened.pending)
+        opened.pending = []
+        opened.steps_sealed = sum(state.steps for state in heard.streams.values())
+
+
+def _sealed_drafts(opened: _Opened, segment: Segment) -> list[Draft]:
+    heard = opened.receiver.heard
     artifacts, heard.artifacts = heard.artifacts, []
     steps: dict[str, Json] = {name: state.next_step for name, state in heard.streams.items()}
-    drafts = [
-        Draft(
-            "segment.sealed",
-            {"segment": segment.to_json(), "steps": steps, "gaps": heard.gaps},
-            opened.run,
-            opened.project,
-        )
-    ]
-    drafts += [
-        Draft(
-            "artifact.written",
-            {key: value for key, value in line.items() if key not in ("prev", "seq", "type")},
-            opened.run,
-            opened.project,
-            frozenset({"path"}),
-        )
-        for line in artifacts
-    ]
-    opened.ledger.append(*drafts)
-    opened.steps_sealed = sum(state.steps for state in heard.streams.values())
+    body: dict[str, Json] = {"segment": segment.to_json(), "steps": steps, "gaps": heard.gaps}
+    drafts = [Draft("segment.sealed", body, opened.run, opened.project)]
+    for line in artifacts:
+        artifact = {key: value for key, value in line.items() if key not in ("prev", "seq", "type")}
+        drafts.append(Draft("artifact.written", artifact, opened.run, opened.project, frozenset({"path"})))
+    return drafts
 
 
 def _close(opened: _Opened, returncode: int) -> Ended:
@@ -314,16 +387,9 @@ def _close(opened: _Opened, returncode: int) -> Ended:
     receiver = opened.receiver
     heard = receiver.heard
     try:
+        receiver.take_spooled(final=True)
         for stream, missing in _unheard(opened).items():
-            heard.gaps += 1
-            receiver.own(
-                {
-                    "type": "gap",
-                    "what": "steps",
-                    "of": stream,
-                    "reason": f"{missing} steps were taken and never told",
-                }
-            )
+            receiver.gap("steps", f"{missing} steps were taken and never told", of=stream)
         receiver.own({"type": "exit", "returncode": returncode})
         receiver.close()
         _seal(opened)
@@ -334,11 +400,12 @@ def _close(opened: _Opened, returncode: int) -> Ended:
             "ended_ns": time.time_ns(),
             "steps": counts,
             "processes": heard.processes,
-            "gaps": heard.gaps,
+            "gaps": heard.gaps + bool(opened.lost),
             "refused": heard.refused,
+            "spooled": dict(receiver.spool.offsets),
         }
         receipt = opened.ledger.append(Draft("run.closed", body, opened.run, opened.project))[0]
-    except (VeristepError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - boundary: the command's own status must come through
         _tell(opened, error)
         return Ended(returncode, opened.run, opened.steps_sealed, heard.gaps)
     lines = (
@@ -365,4 +432,10 @@ def _unheard(opened: _Opened) -> dict[str, int]:
 def _tell(opened: _Opened, error: Exception) -> None:
     if not opened.told:
         opened.told = True
-        complain(f"run {opened.run} is not recorded completely: {error}; training goes on")
+        complain(f"run {opened.run} is not recorded completely: {_one_line(error)}; training goes on")
+
+
+def _one_line(error: Exception) -> str:
+    """Return an error's text in a line; one nobody foresaw needs its name said."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, (VeristepError, OSError)) else f"{type(error).__name__}: {text}"
