@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from veristep.case.wording import plain
 from veristep.core.verdicts import Finding, Result, Verdict
 from veristep.errors import VeristepError
 
@@ -38,9 +40,9 @@ def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def error(failure: VeristepError) -> None:
     """Print an error: what and where, then what to do."""
-    sys.stderr.write(f"{styled('error', 'red')}[{failure.code}]: {failure.message}\n")
+    sys.stderr.write(f"{styled('error', 'red')}[{failure.code}]: {plain(failure.message)}\n")
     if failure.hint:
-        sys.stderr.write(f"   = hint: {failure.hint}\n")
+        sys.stderr.write(f"   = hint: {plain(failure.hint)}\n")
 
 
 def crash(failure: Exception) -> None:
@@ -51,8 +53,6 @@ def crash(failure: Exception) -> None:
 
 def styled(text: str, colour: str, *, stream: Any = None) -> str:
     """Return text in colour on a terminal, plain elsewhere (and with NO_COLOR)."""
-    import os
-
     target = stream or sys.stderr
     if os.environ.get("NO_COLOR") or not getattr(target, "isatty", lambda: False)():
         return text
@@ -69,7 +69,7 @@ def result(value: Result) -> None:
     """Print a verdict with its findings and coverage."""
     for each in value.findings:
         finding(each)
-    reason = f": {value.reason}" if value.reason else ""
+    reason = f": {plain(value.reason)}" if value.reason else ""
     out(f"{verdict(value.verdict)}{reason}")
     for line in coverage_lines(value):
         out(f"   = {line}")
@@ -78,7 +78,7 @@ def result(value: Result) -> None:
 def finding(value: Finding) -> None:
     """Print one finding: what, where, expected and got."""
     head = styled(f"{value.severity.value}[{value.rule}]", "red", stream=sys.stdout)
-    out(f"{head}: {value.summary}")
+    out(f"{head}: {plain(value.summary)}")
     out(f"  --> run {value.run} / rank {value.rank} / step {value.step}")
     evidence = value.evidence
     if "expected" in evidence:
@@ -87,10 +87,10 @@ def finding(value: Finding) -> None:
     tensors = evidence.get("tensors")
     if isinstance(tensors, (list, tuple)) and tensors:
         more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""
-        out(f"   | tensor    {tensors[0]}{more}")
+        out(f"   | tensor    {plain(tensors[0])}{more}")
     for suspect in value.suspects:
         if suspect.what != "tensor":
-            out(f"   | {suspect.what:<9} {suspect.value} ({suspect.how_known})")
+            out(f"   | {suspect.what:<9} {plain(suspect.value)} ({plain(suspect.how_known)})")
     certain, step = evidence.get("certain_since"), value.step
     if isinstance(certain, int) and step is not None and certain < step:
         out(f"   | compared  in part since step {certain}: the cause can lie that far back")
@@ -99,17 +99,15 @@ def finding(value: Finding) -> None:
 def coverage_lines(value: Result) -> list[str]:
     """Return what a verdict rests on, line by line."""
     coverage = value.coverage
-    lines = [
-        f"coverage: {coverage.intervals_checked} of {coverage.intervals} intervals, {coverage.steps_checked} "
-        + f"of {coverage.steps} steps"
-    ]
+    intervals = f"{coverage.intervals_checked} of {coverage.intervals} intervals"
+    steps = f"{coverage.steps_checked} of {coverage.steps} steps"
+    lines = [f"coverage: {intervals}, {steps}"]
     if coverage.blocks:
         share = 100 * coverage.blocks_checked / coverage.blocks
-        lines.append(
-            f"coverage: {coverage.blocks_checked} of {coverage.blocks} blocks compared in them "
-            f"({share:.0f} %)"
-        )
-    lines += [f"not checked: {count} steps: {reason}" for reason, count in coverage.not_checked.items()]
+        blocks = f"{coverage.blocks_checked} of {coverage.blocks} blocks"
+        lines.append(f"coverage: {blocks} compared in them ({share:.0f} %)")
+    for reason, count in coverage.not_checked.items():
+        lines.append(f"not checked: {count} steps: {plain(reason)}")
     return lines
 
 

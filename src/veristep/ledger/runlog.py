@@ -231,19 +231,21 @@ def verify_segment(
         previous: the digest of the segment before it; empty for the first.
 
     Raises:
-        TamperedError: the file or the statement is not what was sealed.
-        MalformedError: the key or the file does not follow its format.
-        UnavailableError: the file is missing or cannot be read.
+        TamperedError: the file or the statement is not what was sealed, or the file is gone.
+        MalformedError: the key does not follow its format.
+        UnavailableError: the file cannot be read.
     """
     verify_statement(segment, public_hex, previous)
     path = Path(directory) / segment.file
     try:
         data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise TamperedError(f"{path} was sealed and is gone") from error
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
     lines = data.split(b"\n")
     if lines.pop() != b"":
-        raise MalformedError(f"{path}:{len(lines) + 1}: the last line is cut short")
+        raise TamperedError(f"{path}:{len(lines) + 1}: the last line of a sealed file is cut short")
     if len(lines) != segment.lines:
         raise TamperedError(f"{path}: expected {segment.lines} lines, got {len(lines)}")
     if len(data) != segment.size:
