@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,35 +28,26 @@ def test_training_finishes_when_its_supervisor_is_killed(desk: Desk) -> None:
     assert run.unsealed_lines == 0
     assert any("recovered and sealed late" in gap for gap in run.gaps)
     assert not [gap for gap in run.gaps if "lines lost" in gap or "never told" in gap]
+    with Ledger.open(desk.ledger) as ledger:
+        size = ledger.size()
+        assert recover.recover_lost_runs(ledger) == []
+        assert ledger.size() == size
 
 
-def test_what_was_recovered_is_in_the_ledger_and_guarded_by_it(desk: Desk) -> None:
+def test_what_was_recovered_is_audited_like_another_run_and_guarded_by_the_ledger(desk: Desk) -> None:
     run = _lose_supervisor(desk, "60", "0.01")
     report = desk.fsck()
     assert not report.problems, report.problems
-    entry = run.recovered[0]
-    parts = entry.body["parts"]
+    done = _audit(desk, "--steps", "20:21")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert b"1 in the record" in done.stdout
+    parts = _body(run)["parts"]
     assert {part["source"] for part in parts} == {"log", "spool"}
     spooled = _object(desk, parts[-1]["object"])
     spooled.chmod(0o600)
     spooled.write_bytes(spooled.read_bytes().replace(b'"loss":', b'"loss" :', 1))
     assert desk.fsck().problems
     assert b"tampered" in _audit(desk).stderr
-
-
-def test_a_recovered_run_is_audited_like_another(desk: Desk) -> None:
-    _lose_supervisor(desk, "60", "0.01")
-    done = _audit(desk, "--steps", "20:21")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert b"1 in the record" in done.stdout
-
-
-def test_recovering_twice_writes_nothing_twice(desk: Desk) -> None:
-    _lose_supervisor(desk, "30", "0.01")
-    with Ledger.open(desk.ledger) as ledger:
-        size = ledger.size()
-        assert recover.recover_lost_runs(ledger) == []
-        assert ledger.size() == size
 
 
 def test_a_run_is_recovered_while_its_training_goes_on_and_again_at_its_end(desk: Desk) -> None:
@@ -95,7 +88,7 @@ def test_steps_that_died_with_training_and_supervisor_are_counted(desk: Desk) ->
     process.wait()
     run = desk.recorded()
     told = run.steps
-    untold = run.recovered[0].body["untold"]
+    untold = _body(run)["untold"]
     printed = len(desk.out().splitlines())
     assert untold["0"] + told == pytest.approx(printed, abs=1)
     assert any("never told" in gap for gap in run.gaps)
@@ -125,6 +118,10 @@ def _lose_supervisor(desk: Desk, *arguments: str) -> RecordedRun:
     assert process.wait() == -signal.SIGKILL
     desk.wait_for(lambda: "trained" in desk.out() and not _alive(child))
     return desk.recorded()
+
+
+def _body(run: RecordedRun) -> Mapping[str, Any]:
+    return run.recovered[0].body
 
 
 def _child_of(pid: int) -> int:

@@ -16,7 +16,8 @@ def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--ledger",
         "ledger_path",
-        type=click.Path(path_type=Path, file_okay=False),
+        # What lies there is not looked at here: `run` must start its command whatever it is.
+        type=click.Path(path_type=Path),
         envvar="VERISTEP_LEDGER",
         help="The ledger's directory [default: under the XDG data home; env: VERISTEP_LEDGER].",
     )(function)

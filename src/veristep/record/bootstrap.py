@@ -73,7 +73,7 @@ class _Followed:
 def start(boot: str) -> None:
     """Say hello to the supervisor and wait for torch."""
     _hello(boot)
-    sys.meta_path.insert(0, _torch_follower(boot))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _torch_follower(boot))
 
 
 def _hello(boot: str) -> None:

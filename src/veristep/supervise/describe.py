@@ -32,7 +32,10 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Settings that merely sound like secrets: counts and switches.
 _PLAIN_VALUE = re.compile(r"|[+-]?[0-9.]{1,6}|true|false|yes|no|on|off|none|null", re.I)
 # A secret named inside a longer argument, such as the script of `bash -c`.
-_ASSIGNED = re.compile(r"(?P<name>[\w-]*[A-Za-z_])(?P<between>\s*=\s*|\s+|:\s*)(?P<value>[^\s;&|]+)")
+_ASSIGNED = re.compile(
+    r"(?P<option>--?[\w-]+)(?P<gap>\s+|=)(?P<given>[^\s;&|-][^\s;&|]*)"
+    r"|(?P<name>[\w-]*\w)(?P<sign>\s*[=:]\s*)(?P<value>[^\s;&|]+)"
+)
 # A value shorter than this is not looked for elsewhere: it would be found everywhere.
 _MIN_SECRET = 8
 # Values that are secrets whatever they are called: well-known token shapes, and logins in addresses.
@@ -136,10 +139,9 @@ def _without(text: str, secrets: Sequence[str]) -> str:
 
 
 def _hidden(match: re.Match[str]) -> str:
-    name, between, value = match["name"], match["between"], match["value"]
-    # Words that merely follow each other name nothing; an option and its value do.
-    named = "=" in between or ":" in between or name.startswith("-")
-    return name + between + REDACTED if named and _is_secret(name, value) else match[0]
+    name, between = match["option"] or match["name"], match["gap"] or match["sign"]
+    value = match["given"] or match["value"]
+    return name + between + REDACTED if _is_secret(name, value) else match[0]
 
 
 def repository(folder: Path) -> Repository | None:

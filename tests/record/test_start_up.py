@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from veristep.record import bootstrap
+from veristep.record.config import SOCKET_NAME
+
+HEAVY = ("sqlite3", "cryptography", "click", "rich", "torch", "numpy", "blake3", "asyncio")
+# What the promise of 60 ms leaves for a busy machine; the measured cost is a tenth of it.
+LIMIT_SECONDS = 0.060
+PAIRS = 11
+
+
+def test_what_runs_in_every_process_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import veristep.record.bootstrap; "
+        "print('\\n'.join(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded.isdisjoint(HEAVY)
+    assert loaded.isdisjoint({"socket", "pathlib", "dataclasses", "inspect", "typing"})
+
+
+def test_every_python_process_starts_within_the_promise(tmp_path: Path) -> None:
+    with_us = "import veristep.record.bootstrap"
+    _start("pass"), _start(with_us)
+    differences = [_start(with_us) - _start("pass") for _ in range(PAIRS)]
+    assert median(differences) < LIMIT_SECONDS
+
+
+def test_the_socket_is_where_the_supervisor_listens() -> None:
+    assert bootstrap.SOCKET_FILE == SOCKET_NAME
+
+
+def _start(code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - began
