@@ -33,9 +33,9 @@ from veristep.cli.options import ledger_option, ledger_path_or_default
 )
 @click.option(
     "--snapshot-overhead",
-    default="0.5%",
+    default="0.3%",
     metavar="SHARE",
-    help="Share of training time that snapshots may cost [default: 0.5%].",
+    help="Share of training time that snapshots may cost [default: 0.3%].",
 )
 @click.option(
     "--receipt/--no-receipt",

@@ -254,6 +254,4 @@ def _check_length(proof: Sequence[bytes], expected: int) -> None:
 
 def _check_root(calculated: bytes, expected: bytes, what: str) -> None:
     if calculated != expected:
-        raise TamperedError(
-            f"{what} does not hold: expected root {expected.hex()}, got {calculated.hex()}"
-        )
+        raise TamperedError(f"{what} does not hold: expected root {expected.hex()}, got {calculated.hex()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from veristep.core.canonical import Json, number
 from veristep.core.records import StepRecord
 from veristep.record import pack
 from veristep.record import randomness_torch as randomness
-from veristep.record.steps_torch import Fetch, Underway
+from veristep.record.steps_torch import Underway
 from veristep.record.tape import TapeWriter
 from veristep.record.tensors_torch import Digested, digest, to_part
 
@@ -39,9 +40,11 @@ class Gathered:
 def assemble(gathered: Gathered, stream: str, tape: TapeWriter) -> tuple[StepRecord, bool]:
     """Write the tape chunk of a step and return its record, and whether the chunk was written."""
     step = gathered.step
-    batch = _batch_digest(step)
-    chunk = pack.write(_chunk(gathered), to_part)
-    place = tape.append(chunk)
+    digests = _Digests()
+    chunk = pack.write(_chunk(gathered, digests), to_part)
+    # The batches are read once: their digests serve the record and the tape.
+    place = tape.append(chunk.buffers, chunk.digest(digests.of_parts(chunk)))
+    batch = _batch_digest(step, digests)
     record = StepRecord(
         stream=stream,
         step=step.number,
@@ -66,7 +69,7 @@ def assemble(gathered: Gathered, stream: str, tape: TapeWriter) -> tuple[StepRec
     return record, place is not None
 
 
-def _chunk(gathered: Gathered) -> dict[str, Any]:
+def _chunk(gathered: Gathered, digests: _Digests) -> dict[str, Any]:
     step = gathered.step
     states = _States()
     keep = gathered.keeps_batches
@@ -75,17 +78,16 @@ def _chunk(gathered: Gathered) -> dict[str, Any]:
         "entry": gathered.entry.prefixes if gathered.entry else b"",
         "grads": gathered.grads.prefixes,
         "params": gathered.params.prefixes,
-        "hyper": gathered.hyper,
         "fetches": [
             {
                 "slot": fetch.slot,
                 "index": fetch.index,
                 "rng": states.number(fetch.rng),
-                "tensors": [_kept(tensor, keep=keep) for tensor in fetch.tensors],
+                "tensors": [_kept(tensor, digests, keep=keep) for tensor in fetch.tensors],
             }
             for fetch in step.fetches
         ],
-        "inputs": [[_kept(item, keep=keep) for item in call] for call in step.inputs],
+        "inputs": [[_kept(item, digests, keep=keep) for item in call] for call in step.inputs],
         "rng_after_last": states.number(step.rng_after_last),
         "rng": states.number(step.rng),
         "states": states.kept,
@@ -108,24 +110,49 @@ class _States:
         return len(self.kept) - 1
 
 
-def _kept(value: Any, *, keep: bool) -> Any:
-    if isinstance(value, torch.Tensor) and (not keep or value.layout is not torch.strided):
-        return {"digest": digest(value).hex()}
-    return value
+class _Digests:
+    """The digests of one step's tensors, each computed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, bytes] = {}
+        self._by_address: dict[tuple[int, int], bytes] = {}
+
+    def of(self, tensor: torch.Tensor) -> bytes:
+        known = self._known.get(id(tensor))
+        if known is None:
+            known = self._known[id(tensor)] = digest(tensor)
+            if tensor.layout is torch.strided and tensor.numel():
+                self._by_address[(tensor.data_ptr(), tensor.nbytes)] = known
+        return known
+
+    def of_parts(self, chunk: pack.Packed) -> dict[int, bytes]:
+        """Return the digests of the parts that share memory with a tensor digested here."""
+        found = {}
+        for place, part in enumerate(chunk.parts):
+            if part.dtype != "bytes" and part.data.nbytes:
+                address = ctypes.addressof(ctypes.c_ubyte.from_buffer(part.data))
+                known = self._by_address.get((address, part.data.nbytes))
+                if known is not None:
+                    found[place] = known
+        return found
 
 
-def _batch_digest(step: Underway) -> str:
+def _kept(value: Any, digests: _Digests, *, keep: bool) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value
+    known = digests.of(value)
+    return value if keep and value.layout is torch.strided else {"digest": known.hex()}
+
+
+def _batch_digest(step: Underway, digests: _Digests) -> str:
     hasher = blake3()
     for fetch in step.fetches:
-        hasher.update(_fetch_digest(fetch))
+        for tensor in fetch.tensors:
+            hasher.update(digests.of(tensor))
     for call in step.inputs:
         for item in call:
-            hasher.update(digest(item) if isinstance(item, torch.Tensor) else repr(item).encode())
+            hasher.update(digests.of(item) if isinstance(item, torch.Tensor) else repr(item).encode())
     return hasher.hexdigest()
-
-
-def _fetch_digest(fetch: Fetch) -> bytes:
-    return b"".join(digest(tensor) for tensor in fetch.tensors if isinstance(tensor, torch.Tensor))
 
 
 def _json(value: Any) -> Json:

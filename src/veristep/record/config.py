@@ -30,6 +30,7 @@ class RecordConfig:
         share: fraction of step time that digests may cost.
         snapshot_share: fraction of training time that snapshots may cost.
         tape_limit: bytes of batches kept per step; a larger batch is digested only.
+        tape_total: bytes of batches kept per process and run; later ones are digested only.
         exit_seconds: how long the exit of a training process may wait for records to be written.
         root: folder of the code that is recorded, and the working directory's place in it.
         watch: folders in which written files are taken as artifacts.
@@ -44,9 +45,10 @@ class RecordConfig:
     sink: str = "veristep.record.recorder_torch:build"
     interval: int = 0
     digests: str = "auto"
-    share: float = 0.008
-    snapshot_share: float = 0.005
+    share: float = 0.004
+    snapshot_share: float = 0.003
     tape_limit: int = 64 << 20
+    tape_total: int = 20 << 30
     exit_seconds: float = 20.0
     root: str = ""
     watch: tuple[str, ...] = ()

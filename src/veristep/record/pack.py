@@ -19,6 +19,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from blake3 import blake3
+
 from veristep.core.canonical import Json, decode_object, encode
 from veristep.errors import MalformedError
 
@@ -34,6 +36,12 @@ class Part(NamedTuple):
     shape: tuple[int, ...]
     data: memoryview
 
+    def digest(self) -> bytes:
+        """Return the 32-byte digest of dtype, shape and bytes, as `blake3:tensor-v1` has it."""
+        hasher = blake3(f"{self.dtype}\0{','.join(map(str, self.shape))}\0".encode("ascii"))
+        hasher.update(self.data)
+        return hasher.digest()
+
 
 class Opaque(NamedTuple):
     """A value that was left out because a pack cannot hold it; only its type is named."""
@@ -45,8 +53,32 @@ ToPart = Callable[[Any], Part | None]
 FromPart = Callable[[Part], Any]
 
 
-def write(tree: Any, to_part: ToPart) -> list[bytes | memoryview]:
-    """Return the buffers of a pack holding `tree`, to be written one after another.
+class Packed(NamedTuple):
+    """A pack's lead (magic and header) and parts, to be written one after another."""
+
+    lead: bytes
+    parts: list[Part]
+
+    @property
+    def buffers(self) -> list[bytes | memoryview]:
+        """The bytes to write, in order."""
+        return [self.lead, *(part.data for part in self.parts)]
+
+    def digest(self, known: Mapping[int, bytes] | None = None) -> str:
+        """Return BLAKE3 over the lead and the digest of each part, in hex.
+
+        The digest of a part is that of its tensor (`blake3:tensor-v1`): a tensor that was digested
+        already is not read twice. `known` holds such digests by the number of the part.
+        """
+        hasher = blake3(self.lead)
+        for number, part in enumerate(self.parts):
+            have = known.get(number) if known else None
+            hasher.update(have if have is not None else part.digest())
+        return hasher.hexdigest()
+
+
+def write(tree: Any, to_part: ToPart) -> Packed:
+    """Return a pack holding `tree`.
 
     `to_part` turns a tensor into a part and answers None for anything else. A value that has no
     form in a pack becomes `Opaque`.
@@ -56,7 +88,7 @@ def write(tree: Any, to_part: ToPart) -> list[bytes | memoryview]:
     table: list[Json] = [[part.dtype, list(part.shape), part.data.nbytes] for part in parts]
     header = encode({"tree": body, "parts": table})
     lead = MAGIC + len(header).to_bytes(4, "little") + header
-    return [lead, *(part.data for part in parts)]
+    return Packed(lead, parts)
 
 
 def read(data: memoryview | bytes, from_part: FromPart) -> Any:
@@ -66,20 +98,36 @@ def read(data: memoryview | bytes, from_part: FromPart) -> Any:
         MalformedError: the bytes are not a pack, are cut short, or go on after its end.
     """
     view = memoryview(data)
+    header, parts = _split(view)
+    try:
+        return _decode(header["tree"], parts, from_part)
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise MalformedError(f"pack does not hold a tree: {error!r}") from error
+
+
+def digest(data: memoryview | bytes) -> str:
+    """Return the digest of a whole pack, as `Packed.digest` has it.
+
+    Raises:
+        MalformedError: as `read`.
+    """
+    view = memoryview(data)
+    _header_fields, parts = _split(view)
+    length = sum(part.data.nbytes for part in parts)
+    return Packed(bytes(view[: len(view) - length]), parts).digest()
+
+
+def _split(view: memoryview) -> tuple[dict[str, Any], list[Part]]:
     header, offset = _header(view)
     parts = []
-    for entry in _table(header):
-        dtype, shape, length = entry
+    for dtype, shape, length in _table(header):
         if offset + length > len(view):
             raise MalformedError("pack is cut short")
         parts.append(Part(dtype, shape, view[offset : offset + length]))
         offset += length
     if offset != len(view):
         raise MalformedError(f"pack has {len(view) - offset} bytes after its end")
-    try:
-        return _decode(header["tree"], parts, from_part)
-    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
-        raise MalformedError(f"pack does not hold a tree: {error!r}") from error
+    return header, parts
 
 
 def _header(view: memoryview) -> tuple[dict[str, Any], int]:

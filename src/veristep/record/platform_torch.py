@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable
 
 import torch
 
 from veristep.core.canonical import Json
 
 
+_has_cuda: Callable[[], bool] = torch.cuda.is_available
+
+
 def describe() -> dict[str, Json]:
     """Return the facts of this process."""
-    cuda = bool(torch.cuda.is_available())  # type: ignore[no-untyped-call]
+    cuda = bool(_has_cuda())
     return {
         "torch": torch.__version__,
         "git": getattr(torch.version, "git_version", "") or "",

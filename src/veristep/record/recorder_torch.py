@@ -41,10 +41,17 @@ from veristep.record.worker import Worker
 QUEUE_BYTES = 512 << 20
 # How the digest time of a step is divided: entry, gradients, parameters.
 ENTRY_SHARE, GRADS_SHARE = 0.2, 0.4
-# Above this size the gradient norm is measured at every tenth step only.
-NORM_BYTES = 4 << 20
+# A step too short for all digests takes gradients or parameters, by a coin nobody can foresee.
+_PARAMS, _GRADS = 0, 1
+# How often such a run tries again whether everything fits.
+TRY_ALL_EVERY = 64
+# The gradient norm reads every gradient once more: measured at every tenth step (at every step with full
+# digests), and not at all above this size.
+NORM_BYTES = 64 << 20
 NORM_EVERY = 10
-# How often written files are looked at.
+# Room on its disk that the record leaves to others: whoever fills a shared disk stops other people's work.
+LEAVE_FREE_BYTES, LEAVE_FREE_SHARE = 256 << 20, 0.01
+# How often written files and the disk are looked at.
 SETTLE_EVERY_SECONDS = 1.0
 
 
@@ -68,12 +75,17 @@ class Recorder:
         self.heartbeat = Heartbeat(Path(config.boot), self.stream)
         self.schedule = Pair(Path(config.boot) / SCHEDULE_NAME)
         self.buffers = snapshots.SnapshotBuffers()
-        self.line({"type": "platform", **platform_torch.describe()})
         self.handed = Handed()
+        # Processor time the last snapshot took to be digested and written, beside the training.
+        self._write_seconds = 0.0
+        self._kept_bytes = 0
+        self._disk_is_full = False
         self.next_snapshot = 0
         self.steps = 0
         self._last_update = 0.0
         self._entry: Digested | None = None
+        self._all_fits = True
+        self._turn = _GRADS
         self._grads: Digested | None = None
         self._hyper: list[dict[str, Any]] = []
         self._grad_norm: float | None = None
@@ -81,15 +93,16 @@ class Recorder:
         self._announced_gap = ""
         self._spoiled = -1
         self._finished = False
+        self.line({"type": "platform", **platform_torch.describe()})
 
     # -- the points of a step -----------------------------------------------------------------------
 
     def boundary(self, step: Underway, *, clean: bool) -> None:
         """Digest the parameters as they stand and take a snapshot when one is due."""
         self._describe(step.number)
-        parameters = self.roster.parameters()
-        if parameters:
-            self._entry = self._digest(parameters, ENTRY_SHARE)
+        # What an update leaves is digested after it; digesting it here too tells apart a change between
+        # two steps from a wrong gradient. It is left out when the time for digests is short.
+        self._entry = self._digest(self.roster.parameters(), ENTRY_SHARE) if self._all_fits else None
         if clean and self._due(step.number):
             self._snapshot(step.number)
 
@@ -114,8 +127,10 @@ class Recorder:
         del number
         self._hyper = hyperparameters(optimizer)
         grads = [parameter.grad for parameter in parameters]
-        self._grads = self._digest(grads, GRADS_SHARE)
-        self._grad_norm = _norm(grads, step.number)
+        self._turn = _GRADS if self._all_fits else os.urandom(1)[0] & 1
+        self._grads = self._digest(grads, GRADS_SHARE, skip=self._turn != _GRADS)
+        often = self.config.digests == "full"
+        self._grad_norm = _norm(grads) if often or step.number % NORM_EVERY == 0 else None
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the parameters, hand the step to the worker and note that it is complete."""
@@ -123,7 +138,9 @@ class Recorder:
         if grads is None or self._spoiled == step.number:
             self._leave_out(step)
             return
-        params = self._digest(parameters_of(optimizer), 1.0 - ENTRY_SHARE - GRADS_SHARE)
+        skip = not self._all_fits and self._turn == _GRADS
+        params = self._digest(parameters_of(optimizer), 1.0 - ENTRY_SHARE - GRADS_SHARE, skip=skip)
+        self._all_fits = self._complete(params, grads)
         gathered = Gathered(
             step=step,
             optimizer=number,
@@ -137,9 +154,12 @@ class Recorder:
         )
         self._entry = None
         size = _held(step)
-        gathered.keeps_batches = size <= self.config.tape_limit and self.worker.has_room(size)
-        if not gathered.keeps_batches:
-            self.gap("batches", f"step {step.number}: {size} bytes of batches were digested, not kept")
+        reason = self._no_room(size)
+        gathered.keeps_batches = not reason
+        if reason:
+            self.gap("batches", f"from step {step.number} batches are digested, not kept: {reason}")
+        else:
+            self._kept_bytes += size
         self.worker.add(lambda: self._write(gathered), size, must=True)
         self.steps = step.number + 1
         self.heartbeat.beat(self.steps)
@@ -200,9 +220,11 @@ class Recorder:
 
     def _idle(self) -> None:
         now = time.monotonic()
-        if self._watch is not None and now - self._settled > SETTLE_EVERY_SECONDS:
+        if now - self._settled > SETTLE_EVERY_SECONDS:
             self._settled = now
-            self._watch.settle()
+            self._disk_is_full = _nearly_full(self.config.directory)
+            if self._watch is not None:
+                self._watch.settle()
         self.channel.flush()
 
     def _say_bye(self) -> None:
@@ -219,6 +241,16 @@ class Recorder:
         self.steps = step.number + 1
         self.heartbeat.beat(self.steps)
 
+    def _no_room(self, size: int) -> str:
+        """Return why a step's batches are not kept; empty when they are."""
+        if size > self.config.tape_limit:
+            return f"one step has {size} bytes of them"
+        if self._kept_bytes + size > self.config.tape_total:
+            return f"the tape holds {self._kept_bytes} bytes already"
+        if self._disk_is_full:
+            return "the ledger's disk is nearly full"
+        return "" if self.worker.has_room(size) else "the disk does not keep up"
+
     def _bound(self, step: Underway) -> None:
         """Let go of the oldest batches of a step when they are many: an evaluation with gradients on."""
         held = [fetch for fetch in step.fetches if fetch.tensors]
@@ -229,10 +261,19 @@ class Recorder:
             size -= _size(fetch.tensors)
             fetch.tensors = []
 
-    def _digest(self, tensors: list[Any], share: float) -> Digested:
+    def _complete(self, *digests: Digested) -> bool:
+        """Whether all that was to be digested was; tried again now and then, for steps may get longer."""
+        if self.steps % TRY_ALL_EVERY == 0:
+            return True
+        return all(each.digest.complete for each in digests)
+
+    def _digest(self, tensors: list[Any], share: float, *, skip: bool = False) -> Digested:
+        """Digest as much as fits the time, or nothing: short steps take turns with what they digest."""
         seconds = self.allowance.seconds()
         if seconds is None:
             return digest_units(tensors)
+        if skip:
+            return digest_units(tensors, seed=0, limit=0)
         return digest_units(tensors, deadline=time.perf_counter() + seconds * share)
 
     def _due(self, step: int) -> bool:
@@ -242,9 +283,11 @@ class Recorder:
         return step >= self.next_snapshot
 
     def _snapshot(self, step: int) -> None:
-        if self.buffers.busy and not self.worker.has_room(self.buffers.size):
+        slow = self.buffers.busy and not self.worker.has_room(self.buffers.size)
+        if slow or self._disk_is_full:
             self._plan(step, 0.0)
-            self.gap("snapshot", f"step {step}: the disk does not keep up with the snapshots")
+            reason = "the disk does not keep up" if slow else "the ledger's disk is nearly full"
+            self.gap("snapshot", f"no snapshot at step {step}: {reason}")
             return
         # One set of buffers is kept; when it is still being written, memory is taken once more.
         buffers = snapshots.SnapshotBuffers() if self.buffers.busy else self.buffers
@@ -252,7 +295,7 @@ class Recorder:
         tree, seen_ns = snapshots.take(self.roster, step, buffers)
         job = functools.partial(self._write_snapshot, tree, step, seen_ns, buffers)
         self.worker.add(job, buffers.size, must=True)
-        self._plan(step, seen_ns / 1e9)
+        self._plan(step, seen_ns / 1e9 + self._write_seconds)
 
     def _plan(self, step: int, cost_seconds: float) -> None:
         self.next_snapshot = self.cadence.after(step, cost_seconds, self.allowance.median)
@@ -263,7 +306,9 @@ class Recorder:
         self, tree: Tree, step: int, seen_ns: int, buffers: snapshots.SnapshotBuffers
     ) -> None:
         try:
+            began = time.thread_time()
             name, size = snapshots.write(self.objects, tree)
+            self._write_seconds = time.thread_time() - began
         except Exception as error:  # noqa: BLE001 - boundary: a full disk must not reach the training
             reason = f"snapshot at step {step} was not written: {error}"
             self.channel.line({"type": "gap", "what": "snapshot", "reason": reason, "step": step})
@@ -334,6 +379,15 @@ def rank() -> int:
         return 0
 
 
+def _nearly_full(folder: str) -> bool:
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    free = disk.f_bavail * disk.f_frsize
+    return free < max(LEAVE_FREE_BYTES, disk.f_blocks * disk.f_frsize * LEAVE_FREE_SHARE)
+
+
 def _loss(step: Underway) -> float | None:
     if step.loss is None:
         return None
@@ -351,11 +405,12 @@ def _size(tensors: list[Any]) -> int:
 
 
 @torch.no_grad()
-def _norm(grads: list[Any], step: int) -> float | None:
+def _norm(grads: list[Any]) -> float | None:
     dense = [grad for grad in grads if grad is not None and grad.layout is torch.strided]
-    size = sum(grad.numel() * grad.element_size() for grad in dense)
-    if not dense or (size > NORM_BYTES and step % NORM_EVERY):
-        return None
     floating = [grad for grad in dense if grad.is_floating_point()]
-    squares = sum(float(norm) ** 2 for norm in torch._foreach_norm(floating))
-    return math.sqrt(squares)
+    if not floating or sum(grad.nbytes for grad in floating) > NORM_BYTES:
+        return None
+    norms = torch._foreach_norm(floating)
+    if len({norm.device for norm in norms}) > 1:
+        return math.sqrt(sum(float(norm) ** 2 for norm in norms))
+    return float(torch.linalg.vector_norm(torch.stack([norm.double() for norm in norms])))

@@ -64,7 +64,7 @@ def write(objects: ObjectStore, tree: Tree) -> tuple[str, int]:
     """Write a snapshot into the object store; return its name and size in bytes."""
     size = 0
     with objects.writer() as writer:
-        for buffer in pack.write(tree, to_part):
+        for buffer in pack.write(tree, to_part).buffers:
             writer.write(buffer)
             size += len(buffer)
         return writer.commit(), size

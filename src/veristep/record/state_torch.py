@@ -65,11 +65,13 @@ class Roster:
 
     def parameters(self) -> list[torch.Tensor]:
         """Return the parameters of all optimizers, each once, in order."""
+        living = [optimizer for optimizer in self.optimizers() if optimizer is not None]
+        if len(living) == 1:
+            return parameters_of(living[0])
         seen: dict[int, torch.Tensor] = {}
-        for optimizer in self.optimizers():
-            if optimizer is not None:
-                for parameter in parameters_of(optimizer):
-                    seen.setdefault(id(parameter), parameter)
+        for optimizer in living:
+            for parameter in parameters_of(optimizer):
+                seen.setdefault(id(parameter), parameter)
         return list(seen.values())
 
     def names(self) -> dict[int, str]:
@@ -208,9 +210,14 @@ def impose_hyperparameters(optimizer: Optimizer, groups: list[dict[str, Any]]) -
         )
     for group, recorded in zip(optimizer.param_groups, groups, strict=True):
         for key, value in recorded.items():
-            if isinstance(group.get(key), torch.Tensor):
-                group[key].fill_(value)
-            elif _plain_value(value):
+            live = group.get(key)
+            if isinstance(live, torch.Tensor):
+                live.fill_(value)
+            elif isinstance(live, float) and isinstance(value, str):
+                group[key] = float(value)  # nan and infinities have no number in JSON
+            elif isinstance(live, tuple) and isinstance(value, list):
+                group[key] = tuple(value)
+            elif _plain_value(live) and _plain_value(value):
                 group[key] = value
 
 

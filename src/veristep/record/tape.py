@@ -1,6 +1,6 @@
 """The tape: what a replay is conditioned on, one chunk per step, one file per interval.
 
-A chunk is a pack (`record.pack`). Each step record names its chunk's file, place, length and BLAKE3, so
+A chunk is a pack (`record.pack`). Each step record names its chunk's file, place, length and digest, so
 a chunk stands or falls with the sealed record. Files are named ``<stream>/<first step>.tape``.
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from blake3 import blake3
+from veristep.errors import MalformedError, TamperedError, UnavailableError
+from veristep.record import pack
 
-from veristep.errors import TamperedError, UnavailableError
-
+# Linux takes at most 1024 buffers in one call (IOV_MAX).
+_MAX_PIECES = 1024
 Place = tuple[str, int, int, str]
 
 
@@ -32,13 +33,10 @@ class TapeWriter:
         self._name = f"{self._stream}/{step:010d}.tape"
         self._offset = 0
 
-    def append(self, chunk: list[bytes | memoryview]) -> Place | None:
-        """Write a chunk and return its place; None when the disk refused it."""
+    def append(self, chunk: list[bytes | memoryview], digest: str) -> Place | None:
+        """Write a chunk with this digest and return its place; None when the disk refused it."""
         if not self._name:
             self.start(0)
-        hasher = blake3()
-        for piece in chunk:
-            hasher.update(piece)
         length = sum(len(piece) for piece in chunk)
         try:
             if self._descriptor is None:
@@ -46,10 +44,10 @@ class TapeWriter:
                 path = self._directory.parent / self._name
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
                 self._descriptor = os.open(path, flags, 0o600)
-            _write_all(self._descriptor, b"".join(chunk), self._offset)
+            _write_all(self._descriptor, chunk, self._offset, length)
         except OSError:
             return None
-        place = (self._name, self._offset, length, hasher.hexdigest())
+        place = (self._name, self._offset, length, digest)
         self._offset += length
         return place
 
@@ -77,17 +75,23 @@ def read_chunk(directory: Path, place: Place) -> bytes:
         raise UnavailableError(f"tape {path} cannot be read: {error.strerror}") from error
     if len(chunk) != length:
         raise UnavailableError(f"tape {path} is cut short at byte {offset + len(chunk)}")
-    got = blake3(chunk).hexdigest()
+    try:
+        got = pack.digest(chunk)
+    except MalformedError as error:
+        got = f"no pack ({error})"
     if got != expected:
         raise TamperedError(
             f"tape {path} was changed at bytes {offset} to {offset + length}: "
-            f"expected blake3 {expected}, got {got}"
+            f"expected {expected}, got {got}"
         )
     return chunk
 
 
-def _write_all(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
+def _write_all(descriptor: int, chunk: list[bytes | memoryview], offset: int, length: int) -> None:
+    # Most chunks go out in one call, without being copied together first.
+    if len(chunk) <= _MAX_PIECES and os.pwritev(descriptor, chunk, offset) == length:
+        return
+    view = memoryview(b"".join(chunk))
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written

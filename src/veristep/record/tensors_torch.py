@@ -22,12 +22,13 @@ import torch
 from blake3 import blake3
 
 from veristep.core.records import UnitsDigest
-from veristep.core.units import UNIT_BYTES, Unit, cut, order
+from veristep.core.units import Cut, Unit, cut, order
 from veristep.errors import MalformedError
 from veristep.record.pack import Part
 
 PREFIX_BYTES = 16
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
+_NOTHING = blake3(b"").hexdigest()
 _NO_TENSOR = b"none\x00"
 _DTYPES = {
     str(value).removeprefix("torch."): value
@@ -154,9 +155,9 @@ class _Pieces(NamedTuple):
     kept: list[torch.Tensor]
 
 
-def layout(tensors: Sequence[torch.Tensor | None]) -> list[Unit]:
-    """Return the units of a set of tensors, in natural order; a missing tensor is one empty unit."""
-    return cut([_size(tensor) for tensor in tensors])
+def layout(tensors: Sequence[torch.Tensor | None]) -> Cut:
+    """Return how a set of tensors is cut into units; a missing tensor is one empty unit."""
+    return cut(tuple([_size(tensor) for tensor in tensors]))
 
 
 def digest_units(
@@ -172,12 +173,14 @@ def digest_units(
         tensors: in a fixed order; None stands for a gradient that is not there.
         deadline: `time.perf_counter` value to stop at; at least one unit is digested.
         seed: the order to take; drawn from the system when sampling starts without one.
-        limit: digest this many units in the order of `seed`: what a replay of a record asks for.
+        limit: digest this many units in the order of `seed`: what a replay of a record asks for; 0 none.
     """
     units = layout(tensors)
     total = len(units)
+    if limit == 0:
+        return Digested(UnitsDigest(_NOTHING, 0, total, 0), b"")
     if deadline is None and limit is None:
-        prefixes = [_unit(tensors, unit) for unit in units]
+        prefixes = [_unit(tensors, units[number]) for number in range(total)]
         return _finish(prefixes, total, None)
     if seed is None:
         seed = int.from_bytes(os.urandom(8), "little")
@@ -209,7 +212,7 @@ def _unit(tensors: Sequence[torch.Tensor | None], unit: Unit) -> bytes:
     tensor = tensors[unit.tensor]
     if tensor is None:
         return blake3(_NO_TENSOR).digest()[:PREFIX_BYTES]
-    if unit.start == 0 and (unit.stop < UNIT_BYTES or tensor.layout is not torch.strided):
+    if unit.whole:
         return digest(tensor)[:PREFIX_BYTES]
     hasher = blake3(head(tensor))
     hasher.update(b"%d\0" % unit.start)

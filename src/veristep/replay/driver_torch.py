@@ -154,7 +154,7 @@ class Replayer:
                 target, "structure", [], f"optimizer {record.optimizer}", f"optimizer {number}",
                 "another optimizer takes the step",
             )  # fmt: skip
-        impose(optimizer, chunk["hyper"])
+        impose(optimizer, [dict(group) for group in record.hyper])
         parameters = parameters_of(optimizer)
         grads = [parameter.grad for parameter in parameters]
         got = self._digest(grads, record.grads)

@@ -57,7 +57,7 @@ class RunOptions:
     project: str = ""
     interval: int = 0
     digests: str = "auto"
-    snapshot_share: float = 0.005
+    snapshot_share: float = 0.003
 
 
 @dataclass(frozen=True, slots=True)
