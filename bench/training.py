@@ -55,10 +55,14 @@ def model_and_batch(name: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
         return mlp, torch.randn(64, 256), torch.randint(10, (64,))
     if name == "convnet":
         layers: list[nn.Module] = []
-        for before, after in ((3, 24), (24, 32), (32, 48)):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
-        net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(48 * 16, 10))
-        return net, torch.randn(48, 3, 32, 32), torch.randint(10, (48,))
+        for before, after, stride in ((3, 32, 1), (32, 48, 2), (48, 64, 2)):
+            layers += [
+                nn.Conv2d(before, after, 3, stride=stride, padding=1),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+        net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 64, 10))
+        return net, torch.randn(8, 3, 32, 32), torch.randint(10, (8,))
     tokens = torch.randint(96, (8, 129))
     return Transformer(192, 4), tokens[:, :-1], tokens[:, 1:]
 

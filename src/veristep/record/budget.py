@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 FLOOR_SECONDS = 0.0001
 # Steps before the median of step times means anything; they are digested in full.
 CALIBRATION_STEPS = 5
+# The median is looked at again after this many steps.
+LOOK_EVERY = 8
 MIN_INTERVAL, MAX_INTERVAL = 10, 2000
 
 
@@ -23,11 +25,13 @@ class Allowance:
     share: float
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=31))
     _seconds: float | None = None
+    _taken: int = 0
 
     def took(self, seconds: float) -> None:
         """Note how long a step took, from one update to the next."""
         self._times.append(seconds)
-        if len(self._times) >= CALIBRATION_STEPS:
+        self._taken += 1
+        if self._taken == CALIBRATION_STEPS or self._taken % LOOK_EVERY == 0:
             self._seconds = max(FLOOR_SECONDS, self.share * self.median)
 
     @property

@@ -39,6 +39,8 @@ class Handed:
 
     def find(self, tensor: torch.Tensor) -> tuple[int, int, int] | None:
         """Return slot, batch and place of a tensor a loader handed over; None for any other."""
+        if not self._tensors:
+            return None
         address = tensor.untyped_storage().data_ptr()
         for known in reversed(self._tensors):
             if known.address == address and known.reference() is not None:

@@ -10,7 +10,6 @@ import torch
 
 from veristep.core.canonical import Json
 
-
 _has_cuda: Callable[[], bool] = torch.cuda.is_available
 
 

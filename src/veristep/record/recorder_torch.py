@@ -18,7 +18,7 @@ import torch
 from torch.optim import Optimizer
 
 from veristep.core.canonical import Json
-from veristep.core.records import SnapshotRecord
+from veristep.core.records import SnapshotRecord, UnitsDigest
 from veristep.ledger.objects import ObjectStore
 from veristep.record import platform_torch
 from veristep.record import randomness_torch as randomness
@@ -27,6 +27,7 @@ from veristep.record.assemble_torch import Gathered, assemble
 from veristep.record.budget import Allowance, Cadence
 from veristep.record.channel import Channel, connect
 from veristep.record.config import SOCKET_NAME, RecordConfig
+from veristep.record.copies_torch import Copies
 from veristep.record.files import FileWatch
 from veristep.record.handed_torch import Handed
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
@@ -76,6 +77,7 @@ class Recorder:
         self.schedule = Pair(Path(config.boot) / SCHEDULE_NAME)
         self.buffers = snapshots.SnapshotBuffers()
         self.handed = Handed()
+        self.copies = Copies()
         # Processor time the last snapshot took to be digested and written, beside the training.
         self._write_seconds = 0.0
         self._kept_bytes = 0
@@ -86,6 +88,7 @@ class Recorder:
         self._entry: Digested | None = None
         self._all_fits = True
         self._turn = _GRADS
+        self._blocks = 0
         self._grads: Digested | None = None
         self._hyper: list[dict[str, Any]] = []
         self._grad_norm: float | None = None
@@ -109,7 +112,7 @@ class Recorder:
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """Copy what the loader yields."""
         tensors = leaves(value)
-        copies = [tensor.detach().clone() for tensor in tensors]
+        copies = [self.copies.copy(tensor) for tensor in tensors]
         fetch = Fetch(slot, index, copies, randomness.capture())
         step.fetches.append(fetch)
         self.handed.add(slot, index, tensors)
@@ -118,7 +121,9 @@ class Recorder:
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Copy what a forward is called with, unless it came from the loader or from a forward."""
-        step.inputs.append([describe(step, self.handed, leaf) for leaf in leaves([args, kwargs])])
+        step.inputs.append(
+            [describe(step, self.handed, leaf, self.copies.copy) for leaf in leaves([args, kwargs])]
+        )
         return args, kwargs
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
@@ -141,6 +146,7 @@ class Recorder:
         skip = not self._all_fits and self._turn == _GRADS
         params = self._digest(parameters_of(optimizer), 1.0 - ENTRY_SHARE - GRADS_SHARE, skip=skip)
         self._all_fits = self._complete(params, grads)
+        self._blocks = max(params.digest.total, grads.digest.total)
         gathered = Gathered(
             step=step,
             optimizer=number,
@@ -153,7 +159,7 @@ class Recorder:
             loss=_loss(step),
         )
         self._entry = None
-        size = _held(step)
+        size = _size(kept_tensors(step))
         reason = self._no_room(size)
         gathered.keeps_batches = not reason
         if reason:
@@ -273,7 +279,7 @@ class Recorder:
         if seconds is None:
             return digest_units(tensors)
         if skip:
-            return digest_units(tensors, seed=0, limit=0)
+            return Digested(UnitsDigest("", 0, self._blocks, 0), b"")
         return digest_units(tensors, deadline=time.perf_counter() + seconds * share)
 
     def _due(self, step: int) -> bool:
@@ -324,6 +330,8 @@ class Recorder:
             reason = f"the tape of step {record.step} was not written: the disk refused it"
             self.gap("tape", reason)
         self.channel.line(record.to_json())
+        for item in kept_tensors(gathered.step):
+            self.copies.take_back(item)
 
     def _describe(self, step: int) -> None:
         """Say what stands behind the digests, at first and whenever that changes."""
@@ -333,7 +341,9 @@ class Recorder:
             self.line({"type": "tensors", "step": step, **self.roster.describe()})
 
 
-def describe(step: Underway, handed: Handed, leaf: torch.Tensor) -> Any:
+def describe(
+    step: Underway, handed: Handed, leaf: torch.Tensor, copy: Callable[[torch.Tensor], torch.Tensor]
+) -> Any:
     """Return how an input of a forward is kept.
 
     ``["loader", slot, index, leaf]`` for a tensor a loader yielded, ``["grad"]`` for one that carries
@@ -343,18 +353,18 @@ def describe(step: Underway, handed: Handed, leaf: torch.Tensor) -> Any:
     if leaf.requires_grad:
         return ["grad"]
     if leaf.layout is not torch.strided or leaf.is_quantized:
-        return leaf.detach().clone()
+        return copy(leaf)
     found = handed.find(leaf)
     if found is not None:
         slot, index, number = found
         step.consumed.setdefault(str(slot), index)
         return ["loader", slot, index, number]
-    storage = leaf.untyped_storage().data_ptr()
+    storage = leaf.untyped_storage().data_ptr() if step.outputs else 0
     for reference in step.outputs:
         output = reference()
         if output is not None and output.untyped_storage().data_ptr() == storage:
             return ["derived"]
-    return leaf.detach().clone()
+    return copy(leaf)
 
 
 def build(config: RecordConfig, roster: Roster) -> Recorder:
@@ -395,9 +405,10 @@ def _loss(step: Underway) -> float | None:
     return loss / float(step.scale) if step.scale is not None and float(step.scale) else loss
 
 
-def _held(step: Underway) -> int:
+def kept_tensors(step: Underway) -> list[torch.Tensor]:
+    """Return the copies a step holds."""
     copies = [item for call in step.inputs for item in call if isinstance(item, torch.Tensor)]
-    return _size(copies) + sum(_size(fetch.tensors) for fetch in step.fetches)
+    return [*copies, *(tensor for fetch in step.fetches for tensor in fetch.tensors)]
 
 
 def _size(tensors: list[Any]) -> int:

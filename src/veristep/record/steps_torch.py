@@ -64,6 +64,7 @@ class Underway:
     yields: dict[str, int] = field(default_factory=dict)
     consumed: dict[str, int] = field(default_factory=dict)
     loss: Any = None
+    loss_seen: bool = False
     scale: Any = None
 
     @property
@@ -149,6 +150,7 @@ class Tracker:
         counts = self._in_training and self.underway.opened and torch.is_grad_enabled()
         if not counts or _in_backward():
             return args, kwargs
+        self.underway.loss_seen = True
         return self._taken(args, kwargs)
 
     def returned(self, result: Any) -> None:
@@ -158,6 +160,7 @@ class Tracker:
             step.outputs.append(weakref.ref(leaf))
             if leaf.numel() == 1 and leaf.requires_grad:
                 step.loss = leaf.detach()
+                step.loss_seen = True
 
     def backward(self, tensors: Any) -> None:
         """Backward starts: what it starts from is the loss."""
@@ -218,8 +221,9 @@ class Tracker:
         finally:
             # The update has happened, whatever became of its record: the next one has the next number.
             self.underway = Underway(step.number + 1)
-        if not step.fetches:
-            # Without a loader a script draws its next batch from here on, unseen until the forward.
+        if not step.fetches and not step.loss_seen:
+            # Without a loader, and with a loss computed by hand, a target drawn from here on is never
+            # seen: it comes out the same when it is drawn from the same states.
             self.underway.rng_after_last = randomness.capture()
         if self._fallback == POST_STEP:
             self._open(POST_STEP)

@@ -28,7 +28,6 @@ from veristep.record.pack import Part
 
 PREFIX_BYTES = 16
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
-_NOTHING = blake3(b"").hexdigest()
 _NO_TENSOR = b"none\x00"
 _DTYPES = {
     str(value).removeprefix("torch."): value
@@ -157,7 +156,9 @@ class _Pieces(NamedTuple):
 
 def layout(tensors: Sequence[torch.Tensor | None]) -> Cut:
     """Return how a set of tensors is cut into units; a missing tensor is one empty unit."""
-    return cut(tuple([_size(tensor) for tensor in tensors]))
+    strided = torch.strided
+    sizes = [tensor.nbytes if tensor is not None and tensor.layout is strided else 0 for tensor in tensors]
+    return cut(tuple(sizes))
 
 
 def digest_units(
@@ -173,12 +174,10 @@ def digest_units(
         tensors: in a fixed order; None stands for a gradient that is not there.
         deadline: `time.perf_counter` value to stop at; at least one unit is digested.
         seed: the order to take; drawn from the system when sampling starts without one.
-        limit: digest this many units in the order of `seed`: what a replay of a record asks for; 0 none.
+        limit: digest this many units in the order of `seed`: what a replay of a record asks for.
     """
     units = layout(tensors)
     total = len(units)
-    if limit == 0:
-        return Digested(UnitsDigest(_NOTHING, 0, total, 0), b"")
     if deadline is None and limit is None:
         prefixes = [_unit(tensors, units[number]) for number in range(total)]
         return _finish(prefixes, total, None)
@@ -200,12 +199,6 @@ def chosen_units(digest: UnitsDigest) -> list[int]:
         return list(range(digest.units))
     chosen = order(digest.total, digest.seed)
     return [number for number, _ in zip(chosen, range(digest.units), strict=False)]
-
-
-def _size(tensor: torch.Tensor | None) -> int:
-    if tensor is None or tensor.layout is not torch.strided:
-        return 0
-    return tensor.nbytes
 
 
 def _unit(tensors: Sequence[torch.Tensor | None], unit: Unit) -> bytes:

@@ -11,18 +11,27 @@ import torch
 
 # Batches are nested a few levels deep; the limit keeps a self-referring object from stopping training.
 MAX_DEPTH = 12
+# Looked through at every step, so what certainly holds no tensor is passed over at once.
+_PLAIN = frozenset({int, float, bool, str, bytes, type(None)})
 
 
 def leaves(value: Any, depth: int = 0) -> list[torch.Tensor]:
     """Return the tensors in `value`, in a fixed order; NumPy arrays count as the tensors they wrap."""
-    if isinstance(value, torch.Tensor):
+    kind = type(value)
+    if kind is torch.Tensor or isinstance(value, torch.Tensor):
         return [value]
-    array = _as_tensor(value)
-    if array is not None:
-        return [array]
-    if depth >= MAX_DEPTH:
+    if kind in _PLAIN or depth >= MAX_DEPTH:
         return []
-    return [leaf for item in _children(value) for leaf in leaves(item, depth + 1)]
+    if kind is tuple or kind is list:
+        items = value
+    elif kind is dict:
+        items = value.values()
+    else:
+        array = _as_tensor(value)
+        if array is not None:
+            return [array]
+        items = _children(value)
+    return [leaf for item in items for leaf in leaves(item, depth + 1)]
 
 
 def rebuild(value: Any, replacements: Iterator[torch.Tensor | None], depth: int = 0) -> Any:

@@ -172,9 +172,7 @@ def _accept(recorded: RecordedRun, reader: ChainReader, data: bytes) -> None:
     try:
         line, missing = reader.accept(data)
     except MalformedError as error:
-        raise TamperedError(
-            f"the log of run {recorded.run} contradicts itself: {error}"
-        ) from error
+        raise TamperedError(f"the log of run {recorded.run} contradicts itself: {error}") from error
     if missing:
         recorded.gaps.append(f"lines ({_source(str(line['stream']))}): {missing} lines lost")
     _take(recorded, line)
