@@ -53,15 +53,11 @@ def test_what_is_appended_can_be_read_in_order_by_run_and_kind(tmp_path: Path) -
         rest = ledger.append(*[step(i, f"run-{i % 2}") for i in range(600)])
         assert [r.index for r in first + rest] == list(range(601)) == [*range(ledger.size())]
         assert [e.index for e in ledger.entries()] == list(range(601))
-        assert [e.body["i"] for e in ledger.entries(run="run-1", kind="step")] == [
-            *range(1, 600, 2)
-        ]
+        assert [e.body["i"] for e in ledger.entries(run="run-1", kind="step")] == [*range(1, 600, 2)]
         assert [e.index for e in ledger.entries(since=599)] == [599, 600]
         entries = list(ledger.entries())
         assert [e.project_seq for e in entries] == list(range(601))
-        assert [e.project_previous for e in entries[1:]] == [
-            r.leaf_hash for r in (first + rest)[:-1]
-        ]
+        assert [e.project_previous for e in entries[1:]] == [r.leaf_hash for r in (first + rest)[:-1]]
         assert len({e.project for e in entries}) == 1
         assert "vision" not in entries[0].project
         assert ledger.append() == []
@@ -277,9 +273,7 @@ def test_another_version_is_not_touched(tmp_path: Path) -> None:
     assert any("veristep-ledger/2" in p.what for p in fsck(path).problems)
 
 
-@pytest.mark.parametrize(
-    "name", ["veristep-ledger.json", "ledger.vkey", "ledger.db", "keys/ledger.key"]
-)
+@pytest.mark.parametrize("name", ["veristep-ledger.json", "ledger.vkey", "ledger.db", "keys/ledger.key"])
 def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / "l"
     Ledger.init(path).close()

@@ -105,9 +105,7 @@ def read_only(killed: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("log", ["with a SQLite log beside it", "closed cleanly"])
-def test_a_read_only_ledger_can_be_read_and_checked(
-    read_only: Path, killed: Path, log: str
-) -> None:
+def test_a_read_only_ledger_can_be_read_and_checked(read_only: Path, killed: Path, log: str) -> None:
     if log == "closed cleanly":
         Ledger.open(killed).close()
         assert not (killed / "ledger.db-wal").exists()

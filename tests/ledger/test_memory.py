@@ -95,9 +95,7 @@ def test_without_a_place_to_remember_the_ledger_works(
     assert any("nothing is remembered" in line for line in report.not_checked)
 
 
-def test_rolling_back_only_the_database_is_noticed_without_memory(
-    path: Path, state_home: Path
-) -> None:
+def test_rolling_back_only_the_database_is_noticed_without_memory(path: Path, state_home: Path) -> None:
     connection = sqlite3.connect(path / "ledger.db")
     connection.execute("DELETE FROM entry WHERE idx = 4")
     connection.execute("DELETE FROM checkpoint WHERE size = 5")

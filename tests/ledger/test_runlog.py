@@ -87,11 +87,11 @@ def test_any_flipped_bit_of_a_sealed_file_is_noticed(
         (lambda data: data.replace(b'{"step":2}', b'{"step":7}'), "1-5: a line is not"),
         (lambda data: data.replace(b'{"step":2}', b'{"step:2"}'), ":3: a line is not"),
         (lambda data: data[:-11], "expected 5 lines, got 4"),
-        (lambda data: data[:-3], ":5: the last line is cut short"),
+        (lambda data: data[:-3], ":5: the last line of a sealed file is cut short"),
         (lambda data: data + b"{}\n", "expected 5 lines, got 6"),
         (lambda data: data[11:22] + data[:11] + data[22:], "1-5: a line is not"),
         (lambda data: data.replace(b'{"step":2}', b'{"step":22}'), "expected 55 bytes, got 56"),
-        (lambda _: b"", "the last line is cut short|expected 5 lines"),
+        (lambda _: b"", "the last line of a sealed file is cut short|expected 5 lines"),
     ],
     ids=["edit", "not JSON", "truncate", "cut", "append", "reorder", "grow", "empty"],
 )
@@ -106,17 +106,15 @@ def test_what_was_done_to_a_file_is_said(
     assert str(path) in caught.value.message
 
 
-def test_a_missing_file_is_unavailable(tmp_path: Path) -> None:
+def test_a_deleted_sealed_file_is_tampering(tmp_path: Path) -> None:
     segment = sealed(tmp_path)
     (tmp_path / segment.file).unlink()
-    with pytest.raises(UnavailableError, match=segment.file):
+    with pytest.raises(TamperedError, match=f"{segment.file} was sealed and is gone"):
         verify_segment(tmp_path, segment, KEY.public_hex, "")
 
 
 @pytest.mark.parametrize("change", [{"lines": 4}, {"size": 9}, {"root": "0" * 64}, {"number": 2}])
-def test_a_statement_the_run_did_not_sign_is_noticed(
-    tmp_path: Path, change: dict[str, Any]
-) -> None:
+def test_a_statement_the_run_did_not_sign_is_noticed(tmp_path: Path, change: dict[str, Any]) -> None:
     segment = replace(sealed(tmp_path), **change)
     with pytest.raises(TamperedError, match="not signed"):
         verify_segment(tmp_path, segment, KEY.public_hex, "")

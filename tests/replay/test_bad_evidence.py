@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from lab import Lab, python
 
 
@@ -137,7 +138,8 @@ def test_a_ledger_of_another_version_is_refused_with_a_hint(lab: Lab) -> None:
     marker = lab.ledger / "veristep-ledger.json"
     marker.chmod(0o600)
     marker.write_text(
-        marker.read_text(encoding="utf-8").replace("veristep-ledger/1", "veristep-ledger/9"), encoding="utf-8"
+        marker.read_text(encoding="utf-8").replace("veristep-ledger/1", "veristep-ledger/9"),
+        encoding="utf-8",
     )
     done = lab.veristep("audit", "last")
     assert done.status == 3

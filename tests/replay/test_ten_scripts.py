@@ -16,7 +16,6 @@ SCRIPTS = [
 ]  # fmt: skip
 
 
-
 def assert_verified(lab: Lab, run: str) -> None:
     verdict = lab.audit(run, "--all")
     coverage = verdict["coverage"]

@@ -20,9 +20,7 @@ rng = np.random.default_rng(42)
 data = np.load(Path(__file__).parent / "digits.npz")
 images, labels = data["images"] * 16, data["labels"]  # raw intensities, 0 to 16
 
-model = nn.Sequential(
-    nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.1), nn.Linear(128, 10)
-)
+model = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.1), nn.Linear(128, 10))
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
 # start from an enormous scale and let the scaler find its way down
 scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=10)

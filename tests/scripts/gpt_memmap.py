@@ -38,9 +38,7 @@ def get_batch(split):
     data = np.memmap(os.path.join(out_dir, f"{split}.bin"), dtype=np.uint8, mode="r")
     ix = torch.randint(len(data) - block_size, (batch_size,))
     x = torch.stack([torch.from_numpy(data[i : i + block_size].astype(np.int64)) for i in ix])
-    y = torch.stack(
-        [torch.from_numpy(data[i + 1 : i + 1 + block_size].astype(np.int64)) for i in ix]
-    )
+    y = torch.stack([torch.from_numpy(data[i + 1 : i + 1 + block_size].astype(np.int64)) for i in ix])
     return x, y
 
 
@@ -51,9 +49,7 @@ class Block(nn.Module):
         self.c_attn = nn.Linear(n_embd, 3 * n_embd)
         self.c_proj = nn.Linear(n_embd, n_embd)
         self.ln_2 = nn.LayerNorm(n_embd)
-        self.mlp = nn.Sequential(
-            nn.Linear(n_embd, 4 * n_embd), nn.GELU(), nn.Linear(4 * n_embd, n_embd)
-        )
+        self.mlp = nn.Sequential(nn.Linear(n_embd, 4 * n_embd), nn.GELU(), nn.Linear(4 * n_embd, n_embd))
         self.drop = nn.Dropout(dropout)
         mask = torch.tril(torch.ones(block_size, block_size)).view(1, 1, block_size, block_size)
         self.register_buffer("mask", mask, persistent=False)
@@ -102,9 +98,7 @@ def get_lr(it):
 @torch.no_grad()
 def estimate_loss():
     model.eval()
-    losses = {
-        s: [model(*get_batch(s))[1].item() for _ in range(eval_iters)] for s in ("train", "val")
-    }
+    losses = {s: [model(*get_batch(s))[1].item() for _ in range(eval_iters)] for s in ("train", "val")}
     model.train()
     return {split: sum(values) / len(values) for split, values in losses.items()}
 

@@ -50,9 +50,7 @@ torch.manual_seed(8)
 torch.set_num_threads(1)
 
 loader = DataLoader(Digits(), batch_size=96, shuffle=True)
-model = nn.Sequential(
-    nn.Flatten(), nn.Linear(64, 96), nn.ReLU(), nn.Dropout(0.1), nn.Linear(96, 10)
-)
+model = nn.Sequential(nn.Flatten(), nn.Linear(64, 96), nn.ReLU(), nn.Dropout(0.1), nn.Linear(96, 10))
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
 
 step, epoch = 0, 0

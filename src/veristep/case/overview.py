@@ -143,6 +143,7 @@ def overviews(ledger: Ledger, now_ns: int) -> list[RunOverview]:
         VeristepError: an entry is damaged or was changed.
     """
     closed = {entry.run: entry for entry in ledger.entries(kind="run.closed")}
+    recovered = {entry.run: entry for entry in ledger.entries(kind="run.recovered")}
     audits: dict[str, list[Entry]] = {}
     for entry in ledger.entries(kind="audit.done"):
         audits.setdefault(entry.run, []).append(entry)
@@ -150,7 +151,7 @@ def overviews(ledger: Ledger, now_ns: int) -> list[RunOverview]:
     for opened in ledger.entries(kind="run.opened"):
         run = opened.run
         end = closed.get(run)
-        last = None if end else last_entry(ledger, run, "segment.sealed")
+        last = None if end else recovered.get(run) or last_entry(ledger, run, "segment.sealed")
         found.append(_overview(opened, end, last, audits.get(run, ()), now_ns))
     return found
 
@@ -163,7 +164,9 @@ def overview(ledger: Ledger, run: str, now_ns: int) -> RunOverview:
     """
     opened = next(iter(ledger.entries(run=run, kind="run.opened")))
     closed = next(iter(ledger.entries(run=run, kind="run.closed")), None)
-    last = None if closed else last_entry(ledger, run, "segment.sealed")
+    last = None
+    if closed is None:
+        last = last_entry(ledger, run, "run.recovered") or last_entry(ledger, run, "segment.sealed")
     return _overview(opened, closed, last, ledger.entries(run=run, kind="audit.done"), now_ns)
 
 
@@ -232,6 +235,9 @@ def _closed_standing(closed: Entry) -> Standing:
 
 
 def _open_standing(last: Entry, now_ns: int) -> Standing:
+    if last.kind == "run.recovered":
+        words = "lost (its supervisor ended before it; the rest was sealed late)"
+        return Standing(State.LOST, words, f"run.recovered, entry {last.index}")
     age = now_ns - last.time_ns
     what = f"{last.kind}, entry {last.index}"
     if age < SILENCE_NS:

@@ -11,7 +11,7 @@ import click
 
 from veristep.case.wording import plain
 from veristep.cli import render
-from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
+from veristep.cli.options import json_option, ledger_option, open_ledger
 from veristep.core.verdicts import Severity, Verdict
 from veristep.errors import ExitStatus, UsageError
 
@@ -50,16 +50,13 @@ def command(
     Without an option, a tenth of the intervals and at least three are drawn at random. The verdict is
     written to the ledger.
     """
-    from veristep.ledger.log import Ledger
     from veristep.replay import plan as plans
     from veristep.replay import recorded as records
     from veristep.replay.conduct import conduct
-    from veristep.supervise.recover import recover_lost_runs
 
     if sum(each is not None and each is not False for each in (everything, intervals, coverage, steps)) > 1:
         raise UsageError("--all, --intervals, --coverage and --steps exclude each other")
-    with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
-        recover_lost_runs(ledger)
+    with open_ledger(ledger_path) as ledger:
         run_id = records.find(ledger, run)
         recorded = records.load(ledger, run_id)
         plan = plans.make_plan(recorded)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from veristep.cli import render
+
+if TYPE_CHECKING:
+    from veristep.ledger.log import Ledger
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -33,3 +38,24 @@ def ledger_path_or_default(path: Path | None) -> Path:
     from veristep.ledger.log import default_path
 
     return path if path is not None else default_path()
+
+
+def open_ledger(path: Path | None) -> Ledger:
+    """Open the ledger for reading runs, after sealing what runs without a supervisor left behind.
+
+    Raises:
+        VeristepError: it cannot be opened.
+    """
+    from veristep.errors import StorageError
+    from veristep.ledger.log import Ledger
+    from veristep.supervise.recover import recover_lost_runs
+
+    ledger = Ledger.open(ledger_path_or_default(path))
+    try:
+        recover_lost_runs(ledger)
+    except StorageError as error:
+        render.note(f"what a run without a supervisor left could not be sealed: {error}")
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger

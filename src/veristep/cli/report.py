@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from veristep.cli import render
-from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
+from veristep.cli.options import json_option, ledger_option, open_ledger
 from veristep.errors import ExitStatus, StorageError
 
 
@@ -31,10 +31,9 @@ def command(run: str, output: Path | None, ledger_path: Path | None, as_json: bo
     from veristep.case.account import gather, verdict_of
     from veristep.case.report import build
     from veristep.core.verdicts import SCHEMA
-    from veristep.ledger.log import Ledger
     from veristep.replay import recorded as records
 
-    with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
+    with open_ledger(ledger_path) as ledger:
         account = gather(ledger, records.find(ledger, run), time.time_ns())
     run_id = account.subject.overview.run
     path = output or Path(f"veristep-{run_id}.html")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veristep.cli import render
-from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
+from veristep.cli.options import json_option, ledger_option, open_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +38,8 @@ def command(ledger_path: Path | None, project: str, limit: int, as_json: bool) -
     """
     from veristep.case.overview import overviews
     from veristep.core.verdicts import SCHEMA
-    from veristep.ledger.log import Ledger
 
-    with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
+    with open_ledger(ledger_path) as ledger:
         found = overviews(ledger, time.time_ns())
         where = ledger.path
     chosen = [each for each in found if not project or each.project == project]

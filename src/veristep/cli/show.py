@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veristep.cli import render
-from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
+from veristep.cli.options import json_option, ledger_option, open_ledger
 from veristep.errors import ExitStatus, VeristepError
 
 if TYPE_CHECKING:
@@ -34,10 +34,9 @@ def command(run: str, ledger_path: Path | None, as_json: bool) -> int:
     Exit status 1 when its log is not what was sealed; what the ledger says is shown all the same.
     """
     from veristep.case import subject as subjects
-    from veristep.ledger.log import Ledger
     from veristep.replay import recorded as records
 
-    with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
+    with open_ledger(ledger_path) as ledger:
         subject = subjects.read(ledger, records.find(ledger, run), time.time_ns())
     if as_json:
         render.as_json(_to_json(subject))

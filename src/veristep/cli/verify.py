@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veristep.cli import render
-from veristep.cli.options import json_option, ledger_option, ledger_path_or_default
+from veristep.cli.options import json_option, ledger_option, open_ledger
 from veristep.core.verdicts import Verdict
 from veristep.errors import ExitStatus
 
@@ -36,9 +36,8 @@ def command(file: Path, ledger_path: Path | None, as_json: bool) -> int:
     Exit status 0 when it is, 1 when it was changed, 3 when the record does not know it.
     """
     from veristep.case.origin import trace
-    from veristep.ledger.log import Ledger
 
-    with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
+    with open_ledger(ledger_path) as ledger:
         traced = trace(ledger, file, time.time_ns())
     if as_json:
         render.as_json(_to_json(traced))

@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-# Small enough that one unit takes 5 to 10 microseconds to digest (BLAKE3 reads about 7 GB/s on one core): the
-# time of a step is met that closely. Numbers of units are computed, not listed, so many cost nothing.
+# Small enough that one unit takes 5 to 10 microseconds to digest (BLAKE3 reads about 7 GB/s on one core):
+# the time of a step is met that closely. Numbers of units are computed, not listed, so many cost nothing.
 UNIT_BYTES = 1 << 15
 
 

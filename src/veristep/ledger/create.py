@@ -35,9 +35,7 @@ def create(path: Path, origin: str) -> tuple[notes.VerifierKey, sqlite3.Connecti
         if (path / layout.FORMAT_FILE).exists():
             raise UsageError(f"{path} already holds a ledger", hint="open it, or choose another")
         if {item.name for item in path.iterdir()} - _NOT_OURS:
-            raise UsageError(
-                f"{path} is not empty, and holds no ledger", hint="choose an empty folder"
-            )
+            raise UsageError(f"{path} is not empty, and holds no ledger", hint="choose an empty folder")
         path.chmod(keys.FOLDER_MODE)
         signer = keys.create(path / layout.KEY_FILE, origin)
         layout.write_atomically(path / layout.VKEY_FILE, f"{signer.verifier}\n".encode(), sync=True)

@@ -133,8 +133,7 @@ def prepare(draft: Draft, new_salt: Callable[[int], bytes] = os.urandom) -> Prep
     """
     _check_draft(draft)
     openings = tuple(
-        Opening(name, new_salt(SALT_BYTES), _encode(draft.body[name]))
-        for name in sorted(draft.sensitive)
+        Opening(name, new_salt(SALT_BYTES), _encode(draft.body[name])) for name in sorted(draft.sensitive)
     )
     public: dict[str, Json] = dict(draft.body)
     for opening in openings:

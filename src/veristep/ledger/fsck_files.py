@@ -82,9 +82,7 @@ def check_identity(out: Gathering, path: Path) -> VerifierKey | None:
     return found[0]
 
 
-def check_format_row(
-    out: Gathering, path: Path, connection: sqlite3.Connection, key: VerifierKey
-) -> None:
+def check_format_row(out: Gathering, path: Path, connection: sqlite3.Connection, key: VerifierKey) -> None:
     """Check the format file against its signed copy in the SQLite file."""
     found = dict(connection.execute("SELECT name, value FROM meta").fetchall())
     note = found.pop(create.FORMAT_ROW, None)
@@ -168,9 +166,7 @@ def check_objects(out: Gathering, store: ObjectStore, named: Mapping[str, str]) 
             out.problem(f"the object {name} is missing", entry)
 
 
-def check_memory(
-    out: Gathering, connection: sqlite3.Connection, state: LogState, key: VerifierKey
-) -> None:
+def check_memory(out: Gathering, connection: sqlite3.Connection, state: LogState, key: VerifierKey) -> None:
     """Compare the log with what this user remembers of it."""
     seen = memory.recall(key.name)
     if seen is None:

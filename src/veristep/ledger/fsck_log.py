@@ -292,9 +292,7 @@ def _check_entry_openings(
             found.append(opening)
         except (MalformedError, TamperedError) as error:
             out.problem(error.message, where, committed.get(name, "no commitment"))
-    replay.unopened.update(
-        (index, name) for name in committed if (index, name) not in replay.opened
-    )
+    replay.unopened.update((index, name) for name in committed if (index, name) not in replay.opened)
     return resolve(public, found)
 
 
@@ -324,9 +322,7 @@ def _check_projects(out: Gathering, connection: sqlite3.Connection, replay: _Rep
             out.problem("the pseudonym is not that of the project's salt and name", where)
         expected = unseen.pop(stored, (0, ""))
         if (count, head) != expected:
-            out.problem(
-                "the project's end is not that of its entries", where, expected, (count, head)
-            )
+            out.problem("the project's end is not that of its entries", where, expected, (count, head))
     for missing in unseen:
         out.problem("the project's name and salt are missing", f"{DB_FILE} project {missing}")
 

@@ -82,6 +82,4 @@ class Gathering:
         not_checked = list(self._not_checked)
         if self._left_out:
             not_checked.append(f"{self._left_out} more problems are counted, not listed")
-        return FsckReport(
-            tuple(self._problems), MappingProxyType(dict(self._checked)), tuple(not_checked)
-        )
+        return FsckReport(tuple(self._problems), MappingProxyType(dict(self._checked)), tuple(not_checked))

@@ -49,9 +49,7 @@ def check_runs(out: Gathering, path: Path, state: LogState) -> None:
             else:
                 _check_sealed(out, path, run, entry, state)
     folder = path / RUN_FOLDER
-    present = (
-        {item.name for item in folder.iterdir() if item.is_dir()} if folder.is_dir() else set()
-    )
+    present = {item.name for item in folder.iterdir() if item.is_dir()} if folder.is_dir() else set()
     for name in sorted(present - runs.keys()):
         out.not_checked(f"{RUN_FOLDER}/{name}: the ledger has no run of this name")
     for name in sorted(present & runs.keys()):
@@ -81,9 +79,7 @@ def _check_sealed(out: Gathering, path: Path, run: _Run, entry: RunEntry, state:
     out.checked("segments")
     previous = run.last.digest() if run.last else ""
     if segment.number != run.last_number + 1:
-        out.problem(
-            "segments are missing before this one", where, run.last_number + 1, segment.number
-        )
+        out.problem("segments are missing before this one", where, run.last_number + 1, segment.number)
     run.last = segment
     run.files.add(segment.file)
     with out.stage(f"entry {entry.index} segment"):
@@ -118,9 +114,7 @@ def _check_rest(out: Gathering, folder: Path, where: str, run: _Run) -> None:
         if name in run.files:
             continue
         if number != next_number:
-            out.problem(
-                "a file of the run log that no entry seals", f"{where}/{name}", next_number, number
-            )
+            out.problem("a file of the run log that no entry seals", f"{where}/{name}", next_number, number)
             continue
         next_number += 1
         lines = (folder / name).read_bytes().count(b"\n")

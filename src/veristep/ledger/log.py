@@ -249,9 +249,7 @@ class Ledger:
             receipt = self.append(draft)[0]
             with db.guarded(self.path), layout.turn(self.path):
                 self._connection.execute("PRAGMA secure_delete = ON")
-                self._connection.execute(
-                    "DELETE FROM opening WHERE idx = ? AND name = ?", (index, name)
-                )
+                self._connection.execute("DELETE FROM opening WHERE idx = ? AND name = ?", (index, name))
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return receipt
 

@@ -115,16 +115,13 @@ def check(
         f"The memory is {state_path(current.origin)}"
     )
     if seen.vkey != vkey:
-        raise TamperedError(
-            f"the ledger's key changed: expected {seen.vkey}, got {vkey}", hint=hint
-        )
+        raise TamperedError(f"the ledger's key changed: expected {seen.vkey}, got {vkey}", hint=hint)
     old = seen.checkpoint
     if old.origin != current.origin:
         raise MalformedError(f"{state_path(current.origin)} remembers another log, {old.origin}")
     if current.size < old.size:
         raise TamperedError(
-            f"the ledger {current.origin} lost entries: expected at least {old.size}, "
-            f"got {current.size}",
+            f"the ledger {current.origin} lost entries: expected at least {old.size}, got {current.size}",
             hint=hint,
         )
     if old.size == 0:

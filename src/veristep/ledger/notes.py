@@ -251,9 +251,7 @@ def _parse_key(text: str, what: str) -> tuple[str, str, bytes]:
 
 def _check_key_hash(key: VerifierKey, claimed: str) -> None:
     if key.key_hash.hex() != claimed:
-        raise MalformedError(
-            f"the key hash of {key.name} is {key.key_hash.hex()}, not {claimed[:16]!r}"
-        )
+        raise MalformedError(f"the key hash of {key.name} is {key.key_hash.hex()}, not {claimed[:16]!r}")
 
 
 def _check_text(text: str) -> None:

@@ -45,9 +45,7 @@ def publish(path: Path, connection: sqlite3.Connection) -> None:
         since = 0  # the checkpoint is there and a file it needs is not: write all of them again
     sizes = [
         row[0]
-        for row in connection.execute(
-            "SELECT size FROM checkpoint WHERE size > ? ORDER BY size", (since,)
-        )
+        for row in connection.execute("SELECT size FROM checkpoint WHERE size > ? ORDER BY size", (since,))
     ]
     # Full tiles never change and old ones are not looked at again, so these alone are synced.
     for tile in full_tiles(latest.size, since):

@@ -41,9 +41,7 @@ def latest_checkpoint(connection: sqlite3.Connection) -> StoredCheckpoint:
     Raises:
         MalformedError: there is none.
     """
-    row = connection.execute(
-        "SELECT seq, size, note FROM checkpoint ORDER BY seq DESC LIMIT 1"
-    ).fetchone()
+    row = connection.execute("SELECT seq, size, note FROM checkpoint ORDER BY seq DESC LIMIT 1").fetchone()
     if row is None:
         raise MalformedError("the ledger holds no checkpoint")
     return StoredCheckpoint(*row)

@@ -219,9 +219,7 @@ class RunLogWriter:
         )
 
 
-def verify_segment(
-    directory: Path, segment: Segment, public_hex: str, previous: str
-) -> list[bytes]:
+def verify_segment(directory: Path, segment: Segment, public_hex: str, previous: str) -> list[bytes]:
     """Check a sealed file and return its lines.
 
     Args:

@@ -22,9 +22,7 @@ TILE_HEIGHT = 8  # 2**8 == 256
 MAX_ENTRY_BYTES = 65_535
 
 _MAX_LEVEL = 7  # 256**8 entries is more than a size can count
-_PATH = re.compile(
-    r"tile/(entries|[0-7])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
-)
+_PATH = re.compile(r"tile/(entries|[0-7])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

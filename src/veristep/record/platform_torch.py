@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from veristep.core.canonical import Json
 
-_has_cuda: Callable[[], bool] = torch.cuda.is_available
-
 
 def describe() -> dict[str, Json]:
     """Return the facts of this process."""
-    cuda = bool(_has_cuda())
+    # Typed as anything: whether torch annotates this function differs between its versions.
+    devices: Any = torch.cuda
+    cuda = bool(devices.is_available())
     return {
         "torch": torch.__version__,
         "git": getattr(torch.version, "git_version", "") or "",

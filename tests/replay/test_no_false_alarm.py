@@ -1,0 +1,21 @@
+"""An unmodified run never raises a finding: twenty runs with other seeds, two scripts, every interval."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab import Lab, python
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_honest_run_never_raises_a_finding(lab: Lab, seed: int) -> None:
+    name = ("gpt_memmap", "classifier_loader")[seed % 2]
+    script = lab.script(name)
+    text = script.read_text(encoding="utf-8")
+    assert "torch.manual_seed(" in text
+    script.write_text(text.replace("torch.manual_seed(", f"torch.manual_seed({seed} + "), encoding="utf-8")
+    done = lab.veristep("run", "--interval", "12", "--", *python(script, "--steps", "24"))
+    assert done.status == 0, done.err
+    verdict = lab.audit("last", "--all")
+    assert (verdict["verdict"], verdict["findings"]) == ("verified", [])
+    assert verdict["coverage"]["steps_checked"] == verdict["coverage"]["steps"] == 24
