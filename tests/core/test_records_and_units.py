@@ -104,3 +104,10 @@ def test_one_violated_part_violates_the_whole_and_nothing_is_never_fine() -> Non
     assert combine([Verdict.VERIFIED, Verdict.NOT_COVERED]) is Verdict.VERIFIED
     assert combine([Verdict.VERIFIED, Verdict.UNVERIFIED]) is Verdict.UNVERIFIED
     assert combine(Verdict) is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize("name", ["", "abc", "0.x", "-1", "0/../1", "1" * 40, "0\n"])
+def test_a_stream_with_a_name_that_means_nothing_is_refused(name: str) -> None:
+    line = Chain().line({"stream": name, "type": "step"})
+    with pytest.raises(MalformedError, match="not the name of a stream"):
+        ChainReader().accept(line)

@@ -35,11 +35,8 @@ def test_what_an_xor_of_elements_cannot_see_is_seen() -> None:
 @settings(max_examples=60)
 @given(st.integers(0, 3 * UNIT_BYTES - 1), st.integers(0, 7))
 def test_one_flipped_bit_anywhere_changes_its_unit_and_only_its_unit(place: int, bit: int) -> None:
-    tensors: list[torch.Tensor | None] = [
-        torch.zeros(10),
-        torch.zeros(3 * UNIT_BYTES, dtype=torch.uint8),
-        None,
-    ]
+    long = torch.zeros(3 * UNIT_BYTES, dtype=torch.uint8)
+    tensors: list[torch.Tensor | None] = [torch.zeros(10), long, None]
     before = digest_units(tensors)
     long[place] ^= 1 << bit
     after = digest_units(tensors)

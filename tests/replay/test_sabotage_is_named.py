@@ -108,3 +108,50 @@ def test_other_ways_to_spoil_a_step_are_found_at_their_step(lab: Lab, name: str)
     finding = only_finding(lab)
     assert finding["step"] in (step, step + 1)
     assert finding["evidence"]["what"] in what
+
+
+def test_a_learning_rate_set_off_in_the_first_interval_is_named(lab: Lab) -> None:
+    lab.script("classifier_loader")
+    implant = lab.folder / "implant"
+    implant.mkdir()
+    action = "opt.param_groups[0]['lr'] *= 1.5"
+    text = (_HEAD + _AFTER_HOOKS.format(when="post", action=action)).replace("n == 13", "n == 3")
+    (implant / "sitecustomize.py").write_text(text, encoding="utf-8")
+    command = python("classifier_loader.py", "--steps", "20")
+    lab.record(command, extra={"PYTHONPATH": str(implant)})
+    finding = only_finding(lab)
+    assert (finding["step"], finding["evidence"]["what"]) == (4, "hyperparameter")
+    assert finding["evidence"]["got"].startswith("lr of group 0")
+
+
+def test_a_batch_changed_in_the_first_interval_is_named(lab: Lab) -> None:
+    lab.script("classifier_loader")
+    implant = lab.folder / "implant"
+    implant.mkdir()
+    poison = """
+def poison(optim):
+    from torch.utils.data import dataloader
+    fetch = dataloader._BaseDataLoaderIter.__next__
+    def __next__(self):
+        batch = fetch(self)
+        n = count[0]; count[0] += 1
+        if n == 5: batch[1].copy_(batch[1].roll(1))
+        return batch
+    dataloader._BaseDataLoaderIter.__next__ = __next__
+"""
+    (implant / "sitecustomize.py").write_text(_HEAD + poison, encoding="utf-8")
+    command = python("classifier_loader.py", "--steps", "20")
+    lab.record(command, extra={"PYTHONPATH": str(implant)})
+    finding = only_finding(lab)
+    assert (finding["step"], finding["evidence"]["what"]) == (5, "batch")
+
+
+def test_a_script_without_a_seed_makes_other_batches_each_time_and_is_not_accused(lab: Lab) -> None:
+    script = lab.script("classifier_loader")
+    text = script.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if "manual_seed" not in line]
+    assert len(lines) < len(text.splitlines())
+    script.write_text("\n".join(lines), encoding="utf-8")
+    lab.record(python("classifier_loader.py", "--steps", "20"))
+    verdict = lab.audit("last", "--all")
+    assert (verdict["verdict"], verdict["findings"]) == ("verified", [])

@@ -82,8 +82,8 @@ def finding(value: Finding) -> None:
     out(f"  --> run {value.run} / rank {value.rank} / step {value.step}")
     evidence = value.evidence
     if "expected" in evidence:
-        out(f"   | recorded  {str(evidence['expected'])[:32]}")
-        out(f"   | replayed  {str(evidence['got'])[:32]}")
+        out(f"   | recorded  {plain(str(evidence['expected'])[:64])}")
+        out(f"   | replayed  {plain(str(evidence['got'])[:64])}")
     tensors = evidence.get("tensors")
     if isinstance(tensors, (list, tuple)) and tensors:
         more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""

@@ -13,6 +13,7 @@ Types of a training process: ``platform``, ``tensors``, ``step``, ``snapshot``, 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from veristep.errors import MalformedError
 # nowhere of its own, when it shares the forward of the step before.
 FORWARD, CLOSURE, YIELD, POST_STEP, NONE = "forward", "closure", "yield", "post-step", "none"
 
+# The supervisor's own stream, or a rank, or rank and restart.
+STREAM_NAME = re.compile(r"supervisor|[0-9]{1,9}(\.[0-9]{1,9})?")
 CHAIN_START = hashlib.sha256(b"veristep/run-log-chain/v1").hexdigest()
 
 
@@ -251,6 +254,8 @@ class ChainReader:
         stream, seq, prev = line.get("stream"), line.get("seq"), line.get("prev")
         if not isinstance(stream, str) or not isinstance(seq, int) or not isinstance(prev, str):
             raise MalformedError("run-log line without stream, seq or prev")
+        if not STREAM_NAME.fullmatch(stream):
+            raise MalformedError(f"{stream[:40]!r} is not the name of a stream")
         expected, head = self._next.get(stream, (0, CHAIN_START))
         if seq < expected:
             raise MalformedError(f"stream {stream}: line {seq} came again or out of order")

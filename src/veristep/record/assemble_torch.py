@@ -55,7 +55,7 @@ def assemble(gathered: Gathered, stream: str, tape: TapeWriter) -> tuple[StepRec
         entry=gathered.entry.digest if gathered.entry else None,
         batch=batch,
         rng=randomness.digest(step.rng) if step.rng else "",
-        hyper=[{key: _json(value) for key, value in group.items()} for group in gathered.hyper],
+        hyper=hyper_json(gathered.hyper),
         grads=gathered.grads.digest,
         params=gathered.params.digest,
         forwards=step.forwards,
@@ -67,6 +67,11 @@ def assemble(gathered: Gathered, stream: str, tape: TapeWriter) -> tuple[StepRec
         tape=place,
     )
     return record, place is not None
+
+
+def hyper_json(groups: list[dict[str, Any]]) -> list[dict[str, Json]]:
+    """Return hyperparameters as a record holds them."""
+    return [{key: _json(value) for key, value in group.items()} for group in groups]
 
 
 def _chunk(gathered: Gathered, digests: _Digests) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from typing import Any
 
 import torch
 
@@ -13,18 +12,16 @@ from veristep.core.canonical import Json
 
 def describe() -> dict[str, Json]:
     """Return the facts of this process."""
-    # Typed as anything: whether torch annotates this function differs between its versions.
-    devices: Any = torch.cuda
-    cuda = bool(devices.is_available())
+    devices = torch.cuda.device_count()
     return {
         "torch": torch.__version__,
         "git": getattr(torch.version, "git_version", "") or "",
         "cuda": torch.version.cuda or "",
-        "device": torch.cuda.get_device_name(0) if cuda else "cpu",
-        "devices": torch.cuda.device_count() if cuda else 0,
+        "device": torch.cuda.get_device_name(0) if devices else "cpu",
+        "devices": devices,
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "mkldnn": torch.backends.mkldnn.is_available(),
+        "mkldnn": torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
         "machine": platform.machine(),
         "python": sys.version.split()[0],
         "deterministic": torch.are_deterministic_algorithms_enabled(),

@@ -8,7 +8,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ RULE_DIFFERS = "RPL001"
 
 _CAUSES = {
     "entry": "the parameters were changed between the update before and this step",
-    "batch": "the batch is not the recorded one",
+    "batch": "the batch is not the one the loader makes from these random states",
+    "hyperparameter": "a hyperparameter is not the one the script sets by itself",
     "gradient": "the gradient is not what this batch, these random states and these parameters give",
     "update": "the update is not what the optimizer makes of this gradient and these hyperparameters",
     "state": "buffers or optimizer state differ though every compared parameter agreed",
@@ -119,10 +120,28 @@ class Auditor:
             first = self._replay(interval, candidates[0])
             judged = self._read(interval, first)
             if judged.difference is None:
-                return judged
+                return self._judge_own(interval, candidates[0], judged, first)
             return self._confirm(interval, candidates, judged, first)
         except VeristepError as error:
             return Judged(interval, Verdict.UNVERIFIED, error.message)
+
+    def _judge_own(self, interval: Interval, warm_up: int, judged: Judged, first: Execution) -> Judged:
+        """Look at what the script made otherwise by itself; the same twice is no chance.
+
+        A script without a fixed seed makes other batches each time, and that is no finding.
+        """
+        own = {name: each.own for name, each in first.answers.items() if each.own is not None}
+        if judged.verdict is not Verdict.VERIFIED or not own:
+            return judged
+        second = self._replay(interval, warm_up)
+        again = {name: each.own for name, each in second.answers.items() if each.own is not None}
+        seconds = judged.seconds + second.seconds
+        if own != again:
+            note = "batches or hyperparameters differ from one start of the script to the next"
+            return replace(judged, seconds=seconds, notes=(*judged.notes, note))
+        found = min(own.items(), key=lambda each: (each[1].step, _rank(each[1].what), each[0]))
+        reason = _CAUSES[found[1].what]
+        return replace(judged, verdict=Verdict.VIOLATED, reason=reason, difference=found, seconds=seconds)
 
     def _confirm(
         self, interval: Interval, candidates: list[int], judged: Judged, first: Execution

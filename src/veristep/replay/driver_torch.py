@@ -24,12 +24,20 @@ from veristep.errors import VeristepError
 from veristep.record import pack, platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
+from veristep.record.assemble_torch import hyper_json
 from veristep.record.config import RecordConfig
 from veristep.record.handed_torch import Handed
 from veristep.record.hooks_torch import Process
 from veristep.record.recorder_torch import describe, rank
 from veristep.record.shared import claim_stream
-from veristep.record.state_torch import Roster, capture, flatten, parameters_of, restore
+from veristep.record.state_torch import (
+    Roster,
+    capture,
+    flatten,
+    hyperparameters,
+    parameters_of,
+    restore,
+)
 from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tape import read_chunk
@@ -106,13 +114,13 @@ class Replayer:
 
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """Give the script the batch the run had here."""
-        del step
         self._handed_over(slot, index, value)
         fetch = self._fetches.get((slot, index + self._shift.get(slot, 0))) if self._active else None
         if fetch is None:
             return value
         live = leaves(value)
         taped = fetch["tensors"]
+        self._compare_own_batch(step, fetch, live)
         if len(live) != len(taped):
             self._note("a loader's batches have another structure in the replay")
             return value
@@ -154,6 +162,7 @@ class Replayer:
                 target, "structure", [], f"optimizer {record.optimizer}", f"optimizer {number}",
                 "another optimizer takes the step",
             )  # fmt: skip
+        self._compare_own_hyper(target, optimizer, record)
         impose(optimizer, [dict(group) for group in record.hyper])
         parameters = parameters_of(optimizer)
         grads = [parameter.grad for parameter in parameters]
@@ -182,6 +191,36 @@ class Replayer:
             self._impose_after(target + 1)
         elif not self._mine.end_snapshot:
             self._done()
+
+    # -- what the script makes by itself, in a replay from its own start ----------------------------
+
+    @property
+    def _by_itself(self) -> bool:
+        return self.order.start == 0 and self.order.warmup == 0 and self._answer.own is None
+
+    def _compare_own_batch(self, step: Underway, fetch: dict[str, Any], live: list[torch.Tensor]) -> None:
+        """Compare the batch the loader made with the recorded one, where it drew from the same states."""
+        if not self._by_itself or fetch["state"] != randomness.capture():
+            return
+        for taped, own in zip(fetch["tensors"], live, strict=False):
+            if isinstance(taped, torch.Tensor) and digest(taped) != digest(own):
+                self._own(step.number, "batch", digest(taped).hex(), digest(own).hex())
+                return
+
+    def _compare_own_hyper(self, target: int, optimizer: Optimizer, record: StepRecord) -> None:
+        if not self._by_itself:
+            return
+        pairs = zip(record.hyper, hyper_json(hyperparameters(optimizer)), strict=False)
+        for number, (recorded, own) in enumerate(pairs):
+            for key, value in own.items():
+                if recorded.get(key) != value:
+                    expected = f"{key} of group {number}: {recorded.get(key)}"
+                    self._own(target, "hyperparameter", expected, f"{key} of group {number}: {value}")
+                    return
+
+    def _own(self, step: int, what: str, expected: str, got: str) -> None:
+        difference = Difference(step, what, [], expected, got, step, "the script by itself makes another")
+        self._answer = replace(self._answer, own=difference)
 
     # -- the answer ---------------------------------------------------------------------------------
 

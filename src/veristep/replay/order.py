@@ -75,7 +75,8 @@ class Difference:
 
     Attributes:
         step: the step.
-        what: ``entry``, ``batch``, ``gradient``, ``update``, ``state`` or ``structure``.
+        what: ``entry``, ``batch``, ``hyperparameter``, ``gradient``, ``update``, ``state`` or
+            ``structure``.
         tensors: names of the tensors that differ, in order; the first one first.
         expected: recorded digest.
         got: replayed digest.
@@ -103,6 +104,8 @@ class Answer:
         blocks_checked: those compared.
         reason: for everything but matched.
         difference: for differed.
+        own: the first batch or hyperparameter that the script made otherwise by itself, in a replay from
+            its own start. It was imposed as recorded and does not change the status.
         notes: what weakens the comparison without contradicting it.
         platform: differences between this process and the recorded one.
     """
@@ -113,6 +116,7 @@ class Answer:
     blocks_checked: int = 0
     reason: str = ""
     difference: Difference | None = None
+    own: Difference | None = None
     notes: list[str] = field(default_factory=list)
     platform: Mapping[str, Json] = field(default_factory=dict)
 
@@ -126,5 +130,7 @@ class Answer:
     def load(cls, path: Path) -> Answer:
         """Read an answer."""
         fields = json.loads(path.read_text(encoding="utf-8"))
-        difference = fields.pop("difference")
-        return cls(difference=Difference(**difference) if difference else None, **fields)
+        for name in ("difference", "own"):
+            value = fields[name]
+            fields[name] = Difference(**value) if value else None
+        return cls(**fields)

@@ -61,7 +61,10 @@ def make_plan(run: RecordedRun) -> Plan:
     trained = {name: stream for name, stream in first.items() if stream.steps}
     if not trained:
         return Plan((), run.steps, not_covered)
-    end = min(max(stream.steps) for stream in trained.values()) + 1
+    end = min(min(max(stream.steps) + 1, stream.sealed) for stream in trained.values())
+    unsealed = sum(max(stream.steps) + 1 - stream.sealed for stream in trained.values())
+    if unsealed:
+        not_covered["not sealed yet"] = unsealed
     common = sorted(set.intersection(*(set(stream.snapshots) for stream in trained.values())))
     starts = [step for step in common if step < end]
     names = tuple(sorted(trained))
@@ -77,7 +80,7 @@ def make_plan(run: RecordedRun) -> Plan:
     before = starts[0] if starts else end
     if before:
         not_covered["no snapshot"] = before * len(names)
-    beyond = sum(len(stream.steps) - end for stream in trained.values() if len(stream.steps) > end)
+    beyond = sum(max(0, stream.sealed - end) for stream in trained.values())
     if beyond:
         not_covered["not all ranks got there"] = beyond
     return Plan(tuple(intervals), run.steps, not_covered)

@@ -27,6 +27,7 @@ class StreamRecord:
         snapshots: by step.
         tensors: descriptions of what stands behind the digests, each with the step it holds from.
         platform: what decides its last bits.
+        sealed: the step from which on nothing is sealed yet.
     """
 
     name: str
@@ -34,6 +35,7 @@ class StreamRecord:
     snapshots: dict[int, SnapshotRecord] = field(default_factory=dict)
     tensors: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     platform: Mapping[str, Any] = field(default_factory=dict)
+    sealed: int = 0
 
     @property
     def rank(self) -> int:
@@ -135,6 +137,8 @@ def load(ledger: Ledger, run: str) -> RecordedRun:
             recorded.recovered_lines += 1
             _accept(recorded, reader, data)
         recorded.gaps += _recovery_gaps(entry)
+    for stream in recorded.streams.values():
+        stream.sealed = max(stream.steps, default=-1) + 1
     if not recorded.recovered:
         for data in _unsealed(ledger, recorded):
             recorded.unsealed_lines += 1
