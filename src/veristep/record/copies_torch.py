@@ -27,7 +27,6 @@ class Copies:
         self._free: dict[_Key, list[torch.Tensor]] = {}
         self._bytes = 0
 
-    @torch.no_grad()
     def copy(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return a copy of a tensor in this process's memory."""
         if tensor.layout is not torch.strided or tensor.is_quantized or type(tensor) is not torch.Tensor:
@@ -41,7 +40,8 @@ class Copies:
             target = _mapped(tensor)
         else:
             self._bytes -= target.nbytes
-        return target.copy_(tensor)
+        # Entering `no_grad` would cost more than looking whether there is anything to leave out.
+        return target.copy_(tensor.detach() if tensor.requires_grad else tensor)
 
     def take_back(self, value: Any) -> None:
         """Keep a copy's memory for later; anything but a copy is ignored."""

@@ -131,7 +131,7 @@ def _root_call(
     counts = False
     process.inside = True
     try:
-        if guard.active:
+        if guard.errors < MAX_ERRORS:
             try:
                 args, kwargs, counts = guard.tracker.called(module, args, kwargs)
             except Exception as error:  # noqa: BLE001 - boundary
@@ -162,7 +162,8 @@ def _loss_wrapper(process: Process, original: Callable[..., Any]) -> Callable[..
     def loss(*args: Any, **kwargs: Any) -> Any:
         # A loss inside a module is that module's business; one that is being traced has no values.
         guard = process.guard
-        if process.inside or compiling() or _get_current_dispatch_mode() or not guard.active:
+        stopped = guard.errors >= MAX_ERRORS
+        if stopped or process.inside or compiling() or _get_current_dispatch_mode():
             return original(*args, **kwargs)
         try:
             args, kwargs = guard.tracker.loss_called(args, kwargs)
@@ -260,11 +261,22 @@ def _wrap_optimizer(process: Process) -> None:
 
     Optimizer.__init__ = __init__  # type: ignore[method-assign]
 
+    # These two run at every step, so they do without `_guarded`.
     def before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        _guarded(process, "update_begins", optimizer, args, kwargs)
+        guard = process.guard
+        if guard.errors < MAX_ERRORS:
+            try:
+                guard.tracker.update_begins(optimizer, args, kwargs)
+            except Exception as error:  # noqa: BLE001 - boundary
+                guard.failed(error)
 
     def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        _guarded(process, "update_ended", optimizer)
+        guard = process.guard
+        if guard.errors < MAX_ERRORS:
+            try:
+                guard.tracker.update_ended(optimizer)
+            except Exception as error:  # noqa: BLE001 - boundary
+                guard.failed(error)
 
     register_optimizer_step_pre_hook(before)
     register_optimizer_step_post_hook(after)

@@ -20,13 +20,18 @@ from veristep.record.tensors_torch import raw
 State = dict[str, Any]
 _cuda_is_used: Callable[[], bool] = torch.cuda.is_initialized
 _WORDS = struct.Struct("<625I")
+_HEADER_BYTES, _STATE_BYTES = object.__basicsize__, _WORDS.size
 # NumPy's mt19937_state: 624 words of 32 bits and the position.
 _MT19937_BYTES = 624 * 4 + 4
 
 
 def capture() -> State:
     """Return the states as plain values a pack can hold; 5 to 20 microseconds."""
-    state: State = {"torch": _bytes(torch.get_rng_state()), "python": _python_state()}
+    words = torch.default_generator.get_state()
+    state: State = {
+        "torch": ctypes.string_at(words.data_ptr(), words.nbytes),
+        "python": _python_state(),
+    }
     legacy = _numpy_state()
     if legacy is not None:
         state["numpy"] = legacy
@@ -65,9 +70,9 @@ def _python_state() -> list[Any]:
     `random.getstate` builds 625 integers. CPython keeps them as an array of 32-bit words behind the
     position, right after the object's header; where that is so, it is read there.
     """
-    generator: Any = random._inst  # type: ignore[attr-defined]
+    generator: Any = random._inst
     if _MEMORY_IS_AS_EXPECTED:
-        raw = ctypes.string_at(id(generator) + object.__basicsize__, _WORDS.size)
+        raw = ctypes.string_at(id(generator) + _HEADER_BYTES, _STATE_BYTES)
         return [generator.VERSION, raw[4:] + raw[:4], generator.gauss_next]
     version, words, gauss = generator.getstate()
     return [version, _WORDS.pack(*words), gauss]
@@ -91,6 +96,9 @@ class _NumpyCache:
 
     raw = b""
     state: list[Any] | None = None
+    # The bit generator last seen, held so that no other one can take its place in memory.
+    bits: Any = None
+    address = 0
 
 
 def _numpy_state() -> list[Any] | None:
@@ -113,9 +121,13 @@ def _numpy_state() -> list[Any] | None:
 def _raw_memory(legacy: Any) -> bytes:
     try:
         bits = legacy._bit_generator
+        if bits is _NumpyCache.bits:
+            return ctypes.string_at(_NumpyCache.address, _MT19937_BYTES)
         if type(bits).__name__ != "MT19937":
             return b""
-        return ctypes.string_at(bits.ctypes.state_address, _MT19937_BYTES)
+        _NumpyCache.address = bits.ctypes.state_address
+        _NumpyCache.bits = bits
+        return ctypes.string_at(_NumpyCache.address, _MT19937_BYTES)
     except (AttributeError, TypeError):
         return b""
 

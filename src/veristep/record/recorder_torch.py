@@ -121,9 +121,9 @@ class Recorder:
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Copy what a forward is called with, unless it came from the loader or from a forward."""
-        step.inputs.append(
-            [describe(step, self.handed, leaf, self.copies.copy) for leaf in leaves([args, kwargs])]
-        )
+        found = leaves(args, 1) + leaves(kwargs, 1) if kwargs else leaves(args, 1)
+        handed, copy = self.handed, self.copies.copy
+        step.inputs.append([describe(step, handed, leaf, copy) for leaf in found])
         return args, kwargs
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
@@ -412,7 +412,7 @@ def kept_tensors(step: Underway) -> list[torch.Tensor]:
 
 
 def _size(tensors: list[Any]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return sum([tensor.numel() * tensor.element_size() for tensor in tensors])
 
 
 @torch.no_grad()

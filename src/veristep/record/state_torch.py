@@ -25,6 +25,9 @@ from veristep.errors import MalformedError
 Tree = dict[str, Any]
 # Wrappers put these in front of the names a script's author knows.
 _WRAPPERS = ("module.", "_orig_mod.")
+_NO_HYPERPARAMETERS = ("params", "param_names")
+# Most hyperparameters are of these types; telling so takes no call.
+_PLAIN_TYPES = frozenset({int, float, bool, str, tuple, type(None)})
 
 
 class Roster:
@@ -96,10 +99,11 @@ class Roster:
     def shape(self) -> tuple[int, ...]:
         """Return numbers that change when modules or parameters are added, frozen or unfrozen."""
         counts = [len(self._modules)]
-        for optimizer in self.optimizers():
+        for reference in self._optimizers:
+            optimizer = reference()
             if optimizer is not None:
                 parameters = parameters_of(optimizer)
-                trained = sum(parameter.requires_grad for parameter in parameters)
+                trained = [parameter.requires_grad for parameter in parameters].count(True)
                 counts += [len(optimizer.param_groups), len(parameters), trained]
         return tuple(counts)
 
@@ -193,7 +197,11 @@ def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
 def hyperparameters(optimizer: Optimizer) -> list[dict[str, Any]]:
     """Return the hyperparameters of each group: everything in it but the parameters."""
     return [
-        {key: _scalar(value) for key, value in group.items() if key not in ("params", "param_names")}
+        {
+            key: value if type(value) in _PLAIN_TYPES else _scalar(value)
+            for key, value in group.items()
+            if key not in _NO_HYPERPARAMETERS
+        }
         for group in optimizer.param_groups
     ]
 

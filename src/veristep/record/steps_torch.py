@@ -28,6 +28,9 @@ from veristep.record import randomness_torch as randomness
 from veristep.record.state_torch import Roster
 from veristep.record.tree_torch import leaves
 
+# How many modules deep a trained parameter is looked for before all are gone through.
+_LOOK_DEEP = 6
+
 
 @dataclass(slots=True)
 class Fetch:
@@ -127,7 +130,7 @@ class Tracker:
 
     def called(self, module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any, bool]:
         """A root module is called; return its arguments and whether the call belongs to a step."""
-        trains = next((True for p in module.parameters() if p.requires_grad), False)
+        trains = _trains(module)
         if trains or next(module.buffers(), None) is not None:
             self.roster.module(module)
         self._in_training = False
@@ -136,18 +139,19 @@ class Tracker:
         if not module.training and not self._evaluation_counts:
             self._evaluation_forwards += trains
             return args, kwargs, False
-        if not self.underway.opened:
+        step = self.underway
+        if not step.boundary:
             if not trains:
                 return args, kwargs, False
             self._open(FORWARD)
-        self.underway.forwards += 1
+        step.forwards += 1
         self._in_training = True
         args, kwargs = self._taken(args, kwargs)
         return args, kwargs, True
 
     def loss_called(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """A loss function is called outside any module: its target may be seen nowhere else."""
-        counts = self._in_training and self.underway.opened and torch.is_grad_enabled()
+        counts = self._in_training and self.underway.boundary and torch.is_grad_enabled()
         if not counts or _in_backward():
             return args, kwargs
         self.underway.loss_seen = True
@@ -156,7 +160,7 @@ class Tracker:
     def returned(self, result: Any) -> None:
         """A root module's training call returned: note its outputs, and its loss if it shows one."""
         step = self.underway
-        for leaf in leaves(result):
+        for leaf in [result] if type(result) is torch.Tensor else leaves(result):
             step.outputs.append(weakref.ref(leaf))
             if leaf.numel() == 1 and leaf.requires_grad:
                 step.loss = leaf.detach()
@@ -241,8 +245,9 @@ class Tracker:
     # -- inner workings -----------------------------------------------------------------------------
 
     def _taken(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        self.underway.calls += 1
-        return self.sink.inputs(self.underway, args, kwargs)
+        step = self.underway
+        step.calls += 1
+        return (self._sink or self.sink).inputs(step, args, kwargs)
 
     def _open(self, boundary: str) -> None:
         step = self.underway
@@ -273,6 +278,20 @@ class Tracker:
         except TypeError:
             self._slots.append(id(dataset))
         return len(self._slots) - 1
+
+
+def _trains(module: nn.Module) -> bool:
+    """Whether any parameter of a module is trained."""
+    # Speed: the first parameter answers nearly always, and `parameters` takes ten calls to reach it.
+    inner: nn.Module | None = module
+    for _ in range(_LOOK_DEEP):
+        if inner is None:
+            break
+        for parameter in inner._parameters.values():
+            if parameter is not None and parameter.requires_grad:
+                return True
+        inner = next(iter(inner._modules.values()), None)
+    return any(parameter.requires_grad for parameter in module.parameters())
 
 
 def _is_stepping(optimizer: Optimizer) -> bool:

@@ -31,7 +31,13 @@ def leaves(value: Any, depth: int = 0) -> list[torch.Tensor]:
         if array is not None:
             return [array]
         items = _children(value)
-    return [leaf for item in items for leaf in leaves(item, depth + 1)]
+    found: list[torch.Tensor] = []
+    for item in items:
+        if type(item) is torch.Tensor:  # spares the call: most items are tensors
+            found.append(item)
+        elif type(item) not in _PLAIN:
+            found += leaves(item, depth + 1)
+    return found
 
 
 def rebuild(value: Any, replacements: Iterator[torch.Tensor | None], depth: int = 0) -> Any:
