@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from veristep.errors import MalformedError
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _HINT = "only JSON values with string keys can be written"
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -28,8 +29,7 @@ def encode(value: Json) -> bytes:
         MalformedError: the value is not JSON, or holds a NaN or an infinity.
     """
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode("utf-8")
+        return _ENCODER.encode(value).encode("utf-8")
     except (TypeError, ValueError) as error:
         raise MalformedError(f"not a JSON value: {error}", hint=_HINT) from error
 
