@@ -250,7 +250,7 @@ def test_gaps_files_and_findings_are_listed(ledger: Ledger) -> None:
     record(ledger)
     finding(ledger, "something-odd")
     page = made(ledger)
-    assert "train.py (0): train.py" in page
+    assert "train.py (rank 0): train.py" in page
     assert "after 30 steps: train.py" in page
     assert page.count("something-odd") >= 5
 

@@ -1,4 +1,4 @@
-"""An unmodified run never raises a finding: twenty runs with other seeds, two scripts, every interval."""
+"""An unmodified run never raises a finding: twenty runs with other seeds, two scripts, drawn intervals."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def test_an_honest_run_never_raises_a_finding(lab: Lab, seed: int) -> None:
     script.write_text(text.replace("torch.manual_seed(", f"torch.manual_seed({seed} + "), encoding="utf-8")
     done = lab.veristep("run", "--interval", "12", "--", *python(script, "--steps", "24"))
     assert done.status == 0, done.err
-    verdict = lab.audit("last", "--all")
+    verdict = lab.audit("last", "--intervals", "1")
     assert (verdict["verdict"], verdict["findings"]) == ("verified", [])
-    assert verdict["coverage"]["steps_checked"] == verdict["coverage"]["steps"] == 24
+    assert verdict["coverage"]["steps_checked"] == 12

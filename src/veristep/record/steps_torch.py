@@ -58,6 +58,7 @@ class Underway:
     began_ns: int = 0
     forwards: int = 0
     calls: int = 0
+    fetched: int = 0
     skipped: int = 0
     fetches: list[Fetch] = field(default_factory=list)
     inputs: list[list[Any]] = field(default_factory=list)
@@ -185,6 +186,7 @@ class Tracker:
         slot = self._slot(dataset)
         index = self.counts.get(str(slot), 0)
         self.counts[str(slot)] = index + 1
+        self.underway.fetched += 1
         value = self.sink.batch(self.underway, slot, index, value)
         if self._fallback == YIELD and not self.underway.opened:
             self._open(YIELD)
@@ -225,7 +227,7 @@ class Tracker:
         finally:
             # The update has happened, whatever became of its record: the next one has the next number.
             self.underway = Underway(step.number + 1)
-        if not step.fetches and not step.loss_seen:
+        if not step.fetched and not step.loss_seen:
             # Without a loader, and with a loss computed by hand, a target drawn from here on is never
             # seen: it comes out the same when it is drawn from the same states.
             self.underway.rng_after_last = randomness.capture()
@@ -266,7 +268,7 @@ class Tracker:
         if self._evaluation_forwards:
             self._evaluation_counts = True
         else:
-            self._fallback = YIELD if first.fetches else POST_STEP
+            self._fallback = YIELD if first.fetched else POST_STEP
 
     def _slot(self, dataset: Any) -> int:
         for number, known in enumerate(self._slots):

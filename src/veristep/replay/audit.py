@@ -38,7 +38,6 @@ _CAUSES = {
     "gradient": "the gradient is not what this batch, these random states and these parameters give",
     "update": "the update is not what the optimizer makes of this gradient and these hyperparameters",
     "state": "buffers or optimizer state differ though every compared parameter agreed",
-    "structure": "the step has another shape",
 }
 
 
@@ -203,12 +202,13 @@ class Auditor:
             records = [
                 stream.steps[step].to_json() for step in range(begin, interval.stop) if step in stream.steps
             ]
+            start = stream.snapshots.get(interval.start)
             end = stream.snapshots.get(interval.stop)
             streams[name] = StreamOrder(
                 warm=stream.steps[warm_up].to_json(),
                 records=records,
                 tensors=[(since, dict(line)) for since, line in stream.tensors],
-                snapshot=stream.snapshots[interval.start].object,
+                snapshot=start.object if start is not None else "",
                 end_snapshot=end.object if interval.closed and end is not None else "",
             )
         return Order(

@@ -92,7 +92,7 @@ class Replayer:
             return
         self._conform(target)
         if target == self.order.start:
-            if not clean:
+            if not clean and self._mine.snapshot:
                 self._fail(f"step {target} of the replay begins nowhere a state can be put in place")
             self._modules = len(self.roster.modules())
             if self._mine.snapshot:
@@ -102,8 +102,9 @@ class Replayer:
             self._done()
         record, chunk = self._records[target], self._chunk(target)
         if record.boundary != step.boundary:
-            self._differ(
-                target, "structure", [], record.boundary, step.boundary, "the step begins elsewhere"
+            self._fail(
+                f"step {target} begins at its {step.boundary} in the replay, "
+                f"and at its {record.boundary} in the run"
             )
         if record.entry is not None:
             got = self._digest(self.roster.parameters(), record.entry)
@@ -158,10 +159,10 @@ class Replayer:
             return
         record, chunk = self._records[target], self._chunk(target)
         if record.optimizer != number:
-            self._differ(
-                target, "structure", [], f"optimizer {record.optimizer}", f"optimizer {number}",
-                "another optimizer takes the step",
-            )  # fmt: skip
+            self._fail(
+                f"step {target} is taken by optimizer {number} in the replay, "
+                f"and by optimizer {record.optimizer} in the run"
+            )
         self._compare_own_hyper(target, optimizer, record)
         impose(optimizer, [dict(group) for group in record.hyper])
         parameters = parameters_of(optimizer)

@@ -75,8 +75,7 @@ class Difference:
 
     Attributes:
         step: the step.
-        what: ``entry``, ``batch``, ``hyperparameter``, ``gradient``, ``update``, ``state`` or
-            ``structure``.
+        what: ``entry``, ``batch``, ``hyperparameter``, ``gradient``, ``update`` or ``state``.
         tensors: names of the tensors that differ, in order; the first one first.
         expected: recorded digest.
         got: replayed digest.

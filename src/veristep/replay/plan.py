@@ -66,7 +66,8 @@ def make_plan(run: RecordedRun) -> Plan:
     if unsealed:
         not_covered["not sealed yet"] = unsealed
     common = sorted(set.intersection(*(set(stream.snapshots) for stream in trained.values())))
-    starts = [step for step in common if step < end]
+    # The run's beginning needs no snapshot: a replay starts there by itself.
+    starts = sorted({0, *(step for step in common if step < end)})
     names = tuple(sorted(trained))
     intervals: list[Interval] = []
     for place, start in enumerate(starts):
@@ -77,9 +78,6 @@ def make_plan(run: RecordedRun) -> Plan:
         else:
             lost = "records are missing"
             not_covered[lost] = not_covered.get(lost, 0) + (stop - start) * len(names)
-    before = starts[0] if starts else end
-    if before:
-        not_covered["no snapshot"] = before * len(names)
     beyond = sum(max(0, stream.sealed - end) for stream in trained.values())
     if beyond:
         not_covered["not all ranks got there"] = beyond
