@@ -70,7 +70,7 @@ def test_a_run_is_recovered_while_its_training_goes_on_and_again_at_its_end(desk
 def test_a_run_that_goes_on_is_left_alone(desk: Desk) -> None:
     process = desk.start(["sleep", "30"])
     time.sleep(0.5)
-    desk.wait_for(lambda: any(desk.ledger.glob("runs/*/supervisor.lock")))
+    desk.wait_for(lambda: any(desk.ledger.glob("runs/*/log/*.jsonl")))
     assert desk.recorded().recovered == []
     process.send_signal(signal.SIGTERM)
     process.wait(20)
