@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 # Below this a digest of even a tiny model is cut short, and its steps could not be told apart.
-FLOOR_SECONDS = 0.0001
+FLOOR_SECONDS = 0.00005
 # Steps before the median of step times means anything; they are digested in full.
 CALIBRATION_STEPS = 5
 # The median is looked at again after this many steps.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 Job = Callable[[], None]
 # Waking a thread at every step costs more than the work; records may be this old when they leave.
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 
 
 class Worker:
