@@ -243,6 +243,9 @@ class Replayer:
 
     def _matched(self, record: StepRecord) -> None:
         digests = [each for each in (record.entry, record.grads, record.params) if each is not None]
+        if not any(each.units for each in digests):
+            # The recorder always digests something: a record that shows nothing proves nothing.
+            self._fail(f"the record of step {record.step} holds no digest to compare with")
         if all(each.complete for each in digests):
             self._certain = record.step + 1
         self._answer = replace(

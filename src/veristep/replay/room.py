@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from veristep.errors import UnavailableError
+from veristep.errors import TamperedError, UnavailableError
 from veristep.ledger.objects import ObjectStore
 from veristep.supervise.code import Code
 
@@ -20,6 +20,9 @@ _NEVER_COPIED = {".git", "__pycache__"}
 _DROPPED = (
     "LD_PRELOAD",
     "LD_AUDIT",
+    "BASH_ENV",
+    "ENV",
+    "GCONV_PATH",
     "PYTHONSTARTUP",
     "PYTHONHOME",
     "PYTHONINSPECT",
@@ -129,7 +132,7 @@ def furnish(objects: ObjectStore, origin: Origin, byte_code: Path) -> Room:
 
 def _place_code(objects: ObjectStore, code: Code, work: Path) -> None:
     for file in code.files:
-        target = work / file.path
+        target = _inside(work, work / file.path)
         if file.object:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(objects.read(file.object))
@@ -142,11 +145,23 @@ def _place_code(objects: ObjectStore, code: Code, work: Path) -> None:
             target.symlink_to(Path(code.root) / file.path)
 
 
+def _inside(work: Path, target: Path) -> Path:
+    """Return `target` if it lies in the scratch, wherever links lead: furnishing writes unconfined.
+
+    Raises:
+        TamperedError: a forged description of code would have something written elsewhere.
+    """
+    place = os.path.join(os.path.realpath(target.parent), target.name)  # noqa: PTH118
+    if target.name in ("", "..") or not place.startswith(str(work) + os.sep):
+        raise TamperedError(f"the recorded code would be placed outside the scratch: {target}")
+    return target
+
+
 def _place_preserved(objects: ObjectStore, origin: Origin, root: Path, work: Path) -> None:
     for file in origin.preserved:
         if not file.path.startswith(str(root) + os.sep):
             continue
-        target = _moved_path(file.path, root, work)
+        target = _inside(work, _moved_path(file.path, root, work))
         if not file.object:
             raise UnavailableError(
                 f"{file.path} was overwritten by the run and was too large to be preserved"
