@@ -1,0 +1,92 @@
+"""What a replaying process says in the end, gathered step by step."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from veristep.core.canonical import Json
+from veristep.core.records import StepRecord
+from veristep.replay import order as words
+from veristep.replay.order import Answer, Difference
+
+
+class Answering:
+    """The answer of one replaying process: it grows with each step, and saying it ends the process."""
+
+    def __init__(self, results: Path, stream: str, start: int, platform: Mapping[str, Json]) -> None:
+        self._path = results / f"{stream}.json"
+        self._answer = Answer(words.MATCHED, platform=platform)
+        # The last step whose every block was compared and equal, or the start.
+        self._certain = start
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing has contradicted the record so far."""
+        return self._answer.status == words.MATCHED
+
+    @property
+    def own(self) -> Difference | None:
+        """What the script made otherwise by itself."""
+        return self._answer.own
+
+    def matched(self, record: StepRecord) -> None:
+        """Count a step whose digests were all equal."""
+        digests = [each for each in (record.entry, record.grads, record.params) if each is not None]
+        if not any(each.units for each in digests):
+            # The recorder always digests something: a record that shows nothing proves nothing.
+            self.fail(f"the record of step {record.step} holds no digest to compare with")
+        if all(each.complete for each in digests):
+            self._certain = record.step + 1
+        self._answer = replace(
+            self._answer,
+            steps=self._answer.steps + 1,
+            blocks=self._answer.blocks + sum(each.total for each in digests),
+            blocks_checked=self._answer.blocks_checked + sum(each.units for each in digests),
+        )
+
+    def make_own(self, step: int, what: str, expected: str, got: str) -> None:
+        """Note that the script by itself makes another batch or hyperparameter than the recorded one."""
+        difference = Difference(step, what, [], expected, got, step, "the script by itself makes another")
+        self._answer = replace(self._answer, own=difference)
+
+    def note(self, note: str) -> None:
+        """Note what weakens the comparison without contradicting it."""
+        if note not in self._answer.notes:
+            self._answer = replace(self._answer, notes=[*self._answer.notes, note])
+
+    def differ(
+        self, step: int, what: str, tensors: list[str], expected: str, got: str, detail: str = ""
+    ) -> NoReturn:
+        """Say where the replay differs from the record, and end."""
+        difference = Difference(step, what, tensors, expected, got, self._certain, detail)
+        self._answer = replace(self._answer, status=words.DIFFERED, difference=difference)
+        self.done()
+
+    def fail(self, reason: str) -> NoReturn:
+        """Say why the replay cannot be judged, and end."""
+        self._answer = replace(self._answer, status=words.FAILED, reason=reason)
+        self.done()
+
+    def refuse(self, path: str) -> NoReturn:
+        """Say that the script would write outside its scratch, and end."""
+        self._answer = replace(self._answer, status=words.REFUSED, reason=f"would write {path}")
+        self.done()
+
+    def ended(self, steps: int) -> None:
+        """Say that the script was over before the interval was."""
+        reason = f"the script ended after step {steps} of the replay"
+        self._answer = replace(self._answer, status=words.ENDED, reason=reason)
+        self._answer.save(self._path)
+
+    def done(self) -> NoReturn:
+        """Save the answer and end the process."""
+        self._answer.save(self._path)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The script must not go on: it would train, save and clean up for nothing.
+        os._exit(0)

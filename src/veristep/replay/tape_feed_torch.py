@@ -1,0 +1,144 @@
+"""The tape of an interval, read back: which batch, which random states a step of the replay is to get."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from veristep.core.records import StepRecord
+from veristep.errors import VeristepError
+from veristep.record import pack
+from veristep.record import randomness_torch as randomness
+from veristep.record.tape import read_chunk
+from veristep.record.tensors_torch import digest, from_part
+from veristep.replay.order import Order, StreamOrder
+
+Fail = Callable[[str], NoReturn]
+
+
+class TapeFeed:
+    """What one process of the run had, step by step.
+
+    Attributes:
+        records: the step records, by step.
+        shift: per loader slot, how far the run was ahead of the replay in batches.
+    """
+
+    def __init__(self, order: Order, mine: StreamOrder, fail: Fail) -> None:
+        self._fail = fail
+        self._tape = Path(order.tape)
+        self._descriptions = mine.tensors
+        self.records = {record.step: record for record in map(StepRecord.from_json, mine.records)}
+        self._chunks: dict[int, dict[str, Any]] = {}
+        self._fetches = self._taped_fetches()
+        self._guessed = False
+        self.shift = self._loader_shift(self.records[order.start], StepRecord.from_json(mine.warm))
+
+    # -- what was taped -----------------------------------------------------------------------------
+
+    def chunk(self, step: int) -> dict[str, Any]:
+        """Return the tape of a step; a replay without it cannot be judged."""
+        chunk = self._chunks.get(step)
+        if chunk is None:
+            record = self.records.get(step)
+            if record is None or record.tape is None:
+                self._fail(f"the tape of step {step} is missing")
+            try:
+                chunk = pack.read(read_chunk(self._tape, record.tape), from_part)
+            except VeristepError as error:
+                self._fail(error.message)
+            self._chunks[step] = chunk
+        return chunk
+
+    def drop(self, step: int) -> None:
+        """Let go of the tape of a step that is over."""
+        self._chunks.pop(step, None)
+
+    def fetch(self, slot: int, index: int) -> dict[str, Any] | None:
+        """Return the batch the run had where the replay's loader yields its batch `index`."""
+        return self._fetches.get((slot, index + self.shift.get(slot, 0)))
+
+    def description(self, step: int) -> dict[str, Any]:
+        """Return what stands behind the digests of a step."""
+        found: dict[str, Any] = {}
+        for since, line in self._descriptions:
+            if since <= step:
+                found = dict(line)
+        return found
+
+    def fetch_ahead_varies(self) -> bool:
+        """Whether which batch a step used had to be guessed, and cannot be."""
+        if not self._guessed:
+            return False
+        counts = [self.records[step].yields for step in sorted(self.records)]
+        ahead = [
+            tuple(after.get(slot, 0) - before.get(slot, 0) for slot in after)
+            for before, after in itertools.pairwise(counts)
+        ]
+        return len(set(ahead)) > 1
+
+    # -- putting it in place ------------------------------------------------------------------------
+
+    def impose_random(self, step: int) -> None:
+        """Put the random states in place that a step began with."""
+        self._impose(step, "rng")
+
+    def impose_random_after_last(self, step: int) -> None:
+        """Put the random states in place that the update before a step ended with, if they are kept."""
+        if step in self.records:
+            self._impose(step, "rng_after_last")
+
+    def taped_or_live(self, taped: Any, live: torch.Tensor) -> torch.Tensor | None:
+        """Return the taped tensor where it is another one than the live one; None to keep the live one."""
+        if isinstance(taped, torch.Tensor):
+            if taped.shape == live.shape and taped.dtype == live.dtype and torch.equal(taped, live):
+                return None
+            return taped
+        if isinstance(taped, dict) and taped.get("digest") not in (None, digest(live).hex()):
+            self._fail("a batch was too large to be kept, and the replay's own differs from it")
+        return None
+
+    def compare_source(self, taped: Any, own: Any) -> None:
+        """Check that a batch is used by the step that used it in the run."""
+        match taped, own:
+            case ["loader", int(slot), int(index), _], ["loader", int(here), int(now), _]:
+                if slot != here or index != now + self.shift.get(here, 0):
+                    self._fail("the loader's batches reach other steps in the replay than in the run")
+
+    # -- inner workings -----------------------------------------------------------------------------
+
+    def _impose(self, step: int, name: str) -> None:
+        chunk = self.chunk(step)
+        number = chunk[name]
+        if number >= 0:
+            randomness.restore(chunk["states"][number])
+
+    def _taped_fetches(self) -> dict[tuple[int, int], dict[str, Any]]:
+        found: dict[tuple[int, int], dict[str, Any]] = {}
+        for step, record in self.records.items():
+            if record.tape is None:
+                continue
+            chunk = self.chunk(step)
+            for fetch in chunk["fetches"]:
+                state = chunk["states"][fetch["rng"]] if fetch["rng"] >= 0 else None
+                found[(fetch["slot"], fetch["index"])] = {**fetch, "state": state}
+        return found
+
+    def _loader_shift(self, start: StepRecord, warm: StepRecord) -> dict[int, int]:
+        """Return, per loader slot, how far the run was ahead of the replay in batches.
+
+        Known for sure where both steps were seen to use a batch of the loader. Where not, the batches
+        fetched so far tell, unless the loader fetches ahead by a varying number.
+        """
+        shift: dict[int, int] = {}
+        for slot, count in start.yields.items():
+            if slot in start.consumed and slot in warm.consumed:
+                shift[int(slot)] = start.consumed[slot] - warm.consumed[slot]
+            else:
+                shift[int(slot)] = count - warm.yields.get(slot, 0)
+                self._guessed = True
+        return shift
