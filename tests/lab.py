@@ -42,6 +42,13 @@ class Lab:
         for name in ("home", "work", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         home = self.folder / "home"
+        # Replays keep byte code of their own; it too is compiled once for all tests.
+        shared = BYTE_CODE.with_name(BYTE_CODE.name + "-replay")
+        shared.mkdir(mode=0o700, exist_ok=True)
+        cache = home / "cache" / "veristep"
+        cache.mkdir(parents=True, exist_ok=True)
+        if not (cache / "replay-bytecode").exists():
+            (cache / "replay-bytecode").symlink_to(shared)
         keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
         self.environment = {name: os.environ[name] for name in keep if name in os.environ} | {
             "HOME": str(home),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,12 @@ import click
 
 from veristep.case.wording import plain
 from veristep.cli import render
-from veristep.cli.options import json_option, ledger_option, open_ledger
+from veristep.cli.options import engine_options, json_option, ledger_option, open_ledger
 from veristep.core.verdicts import Severity, Verdict
 from veristep.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from veristep.replay.audit import Audit, Judged
+    from veristep.replay.audit import Audit
     from veristep.replay.plan import Interval, Plan
     from veristep.replay.recorded import RecordedRun
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--intervals", type=click.IntRange(min=1), help="Replay this many, drawn at random.")
 @click.option("--coverage", type=click.FloatRange(0, 1, min_open=True), help="Replay this share.")
 @click.option("--steps", metavar="A:B", help="Replay the intervals that hold these steps.")
+@engine_options
 @click.option(
     "--fail-on",
     type=click.Choice([each.value for each in Severity]),
@@ -42,6 +42,9 @@ def command(
     intervals: int | None,
     coverage: float | None,
     steps: str | None,
+    engine: str,
+    workers: int | None,
+    memory: int | None,
     fail_on: str,
     as_json: bool,
 ) -> int:
@@ -50,9 +53,11 @@ def command(
     Without an option, a tenth of the intervals and at least three are drawn at random. The verdict is
     written to the ledger.
     """
+    from veristep.cli.audit_view import Lines
     from veristep.replay import plan as plans
     from veristep.replay import recorded as records
     from veristep.replay.conduct import conduct
+    from veristep.replay.engines.protocol import Options
 
     if sum(each is not None and each is not False for each in (everything, intervals, coverage, steps)) > 1:
         raise UsageError("--all, --intervals, --coverage and --steps exclude each other")
@@ -61,8 +66,10 @@ def command(
         recorded = records.load(ledger, run_id)
         plan = plans.make_plan(recorded)
         choice = _choice(plan, everything, intervals, coverage, steps)
-        progress = _Progress()
-        audit = conduct(ledger, recorded, plan, choice, progress.show, secrets.token_bytes(32))
+        lines = Lines()
+        options = Options(workers=workers or 0, memory=memory or 0)
+        nonce = secrets.token_bytes(32)
+        audit = conduct(ledger, recorded, plan, choice, lines.show, nonce, engine, options)
     if as_json:
         render.as_json({**audit.result.to_json(), "run": run_id, "risk": _risk(audit)})
     else:
@@ -89,24 +96,6 @@ def _choice(
     if coverage is not None:
         return min(total, max(1, round(total * coverage)))
     return plans.default_count(total)
-
-
-class _Progress:
-    """A line per interval on a terminal; in a log, only what is not verified and a line per tenth."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._done = 0
-        self._told = 0
-
-    def show(self, judged: Judged, total: int) -> None:
-        """Tell of one judged interval."""
-        self._done += 1
-        tenth = 10 * self._done // max(total, 1)
-        if self._terminal or judged.verdict is not Verdict.VERIFIED or tenth > self._told:
-            self._told = tenth
-            span = f"steps {judged.interval.start} to {judged.interval.stop - 1}"
-            render.note(f"{self._done} of {total}: {span}: {judged.verdict.value} ({judged.seconds:.1f} s)")
 
 
 def _print(audit: Audit, recorded: RecordedRun) -> None:

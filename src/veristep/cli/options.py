@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,56 @@ def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--json``: machine-readable output."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, schema veristep/1.")(function)
+
+
+class Bytes(click.ParamType[int]):
+    """A number of bytes: ``8GiB``, ``500MB``, ``1000000``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number of bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?i?)B?\s*", str(value))
+        unit = _UNITS.get(match[2].upper()) if match else None
+        if match is None or unit is None:
+            self.fail(f"{value!r} is not a size such as 8GiB or 500MB", param, ctx)
+        return int(float(match[1]) * unit)
+
+
+_UNITS = {
+    "": 1,
+    **{name: 1000**power for power, name in enumerate("KMGT", 1)},
+    **{name + "I": 1024**power for power, name in enumerate("KMGT", 1)},
+}
+
+
+def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--engine``, ``--workers``, ``--memory``: where replays are judged, and how many at once."""
+    from veristep.replay.engines.choose import NAMES
+
+    decorators: list[Decorator] = [
+        click.option(
+            "--engine",
+            type=click.Choice(NAMES),
+            default="local",
+            help="Where replays run [default: local, a pool of processes on this machine].",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            help="Intervals replayed at once [default: as many as processors and memory carry].",
+        ),
+        click.option(
+            "--memory",
+            type=Bytes(),
+            help="What all replays together may use, such as 8GiB [default: 80 % of what is free].",
+        ),
+    ]
+    for each in reversed(decorators):
+        function = each(function)
+    return function
 
 
 def ledger_path_or_default(path: Path | None) -> Path:

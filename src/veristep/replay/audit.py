@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,11 @@ class Auditor:
             "variables": "as recorded, secrets and preload variables left out",
             "network": "not restricted",
         }
+
+    @property
+    def run(self) -> RecordedRun:
+        """The run whose intervals it judges."""
+        return self._run
 
     def judge(self, interval: Interval) -> Judged:
         """Replay one interval and say what that shows."""
@@ -272,24 +277,10 @@ class Auditor:
         return sorted(set(found))
 
 
-def audit(
-    auditor: Auditor,
-    plan: Plan,
-    chosen: Sequence[Interval],
-    progress: Callable[[Judged], None],
-    run: str,
-) -> Audit:
-    """Judge the chosen intervals one after another and sum up."""
-    judged: list[Judged] = []
-    for interval in chosen:
-        each = auditor.judge(interval)
-        judged.append(each)
-        progress(each)
-    return summarise(plan, judged, auditor.facts, run)
-
-
 def summarise(plan: Plan, judged: Sequence[Judged], facts: dict[str, Json], run: str) -> Audit:
     """Sum up the verdicts on intervals to one on the run, with coverage and findings."""
+    # The order in which verdicts come is the engine's; it must not show in what they add up to.
+    judged = sorted(judged, key=lambda each: (each.interval.start, each.interval.stop))
     not_checked = dict(plan.not_covered)
     for each in judged:
         if each.verdict is Verdict.UNVERIFIED:

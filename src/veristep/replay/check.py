@@ -18,6 +18,7 @@ from veristep.replay import landlock
 from veristep.replay import plan as plans
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit
+from veristep.replay.engines.inline import Inline
 from veristep.replay.room import Origin, Room, furnish
 from veristep.supervise import code, describe
 
@@ -93,7 +94,7 @@ def _judge(ledger_path: Path, status: int | None, output: str) -> Checked:
         origin = records.origin(ledger, run)
         auditor = audits.Auditor(ledger.objects, run, origin, audits.byte_code_folder())
         chosen = _telling(plan.intervals)
-        audit = audits.audit(auditor, plan, chosen, lambda _judged: None, run.run)
+        audit = audits.summarise(plan, list(Inline(auditor).run(chosen)), auditor.facts, run.run)
         reasons = tuple(dict.fromkeys(each.reason for each in audit.judged if each.reason))
         notes = tuple(dict.fromkeys(note for each in audit.judged for note in each.notes))
         return Checked(audit.result.verdict, run.steps, reasons + notes, _advice(reasons), status, audit)

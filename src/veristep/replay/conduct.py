@@ -11,6 +11,8 @@ from veristep.replay import audit as audits
 from veristep.replay import plan as plans
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit, Auditor, Judged
+from veristep.replay.engines import choose
+from veristep.replay.engines.protocol import Options
 from veristep.replay.plan import Interval, Plan
 from veristep.replay.recorded import RecordedRun
 
@@ -24,6 +26,8 @@ def conduct(
     choice: int | list[Interval],
     progress: Progress,
     nonce: bytes,
+    engine: str = "local",
+    options: Options | None = None,
 ) -> Audit:
     """Draw `choice` intervals (or take the given ones), judge them and write the verdict down.
 
@@ -35,7 +39,12 @@ def conduct(
     chosen = plans.draw(plan.intervals, choice, seed) if isinstance(choice, int) else choice
     origin = records.origin(ledger, recorded)
     auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder())
-    audit = audits.audit(auditor, plan, chosen, lambda judged: progress(judged, len(chosen)), recorded.run)
+    judged: list[Judged] = []
+    with choose.engine(engine, auditor, options or Options()) as judging:
+        for each in judging.run(chosen):
+            judged.append(each)
+            progress(each, len(chosen))
+        audit = audits.summarise(plan, judged, judging.facts, recorded.run)
     _write(ledger, recorded, audit, nonce, checkpoint, drawn=isinstance(choice, int))
     return audit
 

@@ -1,0 +1,103 @@
+"""What an engine is, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from veristep.core.canonical import Json
+from veristep.core.verdicts import Verdict
+from veristep.replay.audit import Auditor, Judged
+from veristep.replay.plan import Interval
+
+# How often an interval is tried when the process that judges it dies.
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an engine is to work.
+
+    Attributes:
+        workers: intervals judged at the same time; 0 lets the engine decide.
+        memory: bytes all replays together may use; 0 lets the engine decide.
+        nice: added to the niceness of the workers, so that they give way to other work.
+        started: told of every interval when its replay begins (again, when it is tried again).
+    """
+
+    workers: int = 0
+    memory: int = 0
+    nice: int = 0
+    started: Callable[[Interval], None] = lambda _interval: None
+
+
+class Engine(Protocol):
+    """Judges intervals of one run; used in a ``with`` block, and by one thread."""
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """What the replays ran in, as far as it is known by now."""
+
+    def run(self, intervals: Sequence[Interval]) -> Iterator[Judged]:
+        """Yield the verdict on each interval, in the order in which they are done.
+
+        Whatever happens to a worker is a verdict ``unverified`` with the reason, or tried again.
+
+        Raises:
+            UnavailableError: the engine itself cannot be used.
+        """
+
+    def close(self) -> None:
+        """End every worker, and every replay they have started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a worker sends back: the verdict, and what the replay ran in."""
+
+    judged: Judged
+    facts: Mapping[str, Json]
+
+
+def judge(auditor: Auditor, interval: Interval) -> Done:
+    """Judge an interval; whatever goes wrong is the reason for there being no verdict.
+
+    A worker that ended with a traceback would leave an interval without a word.
+    """
+    try:
+        return Done(auditor.judge(interval), dict(auditor.facts))
+    except MemoryError:
+        reason = "too little memory to prepare the replay: use fewer workers, or a larger machine"
+    except OSError as error:
+        reason = f"the replay could not be prepared or read: {_place(error)}"
+    except Exception as error:  # noqa: BLE001 - boundary: an interval without a verdict has a reason
+        reason = f"the audit itself failed there: {type(error).__name__}: {error}"[:500]
+    return Done(unverified(interval, reason), dict(auditor.facts))
+
+
+def unverified(interval: Interval, reason: str, seconds: float = 0.0) -> Judged:
+    """Return what is said of an interval that could not be judged."""
+    return Judged(interval, Verdict.UNVERIFIED, reason, seconds=seconds)
+
+
+def merge(facts: dict[str, Json], more: Mapping[str, Json]) -> None:
+    """Add what one replay ran in to what is known; where two differ, both are named.
+
+    The result does not depend on the order: it goes into the verdict.
+    """
+    for key, value in more.items():
+        if key not in facts or facts[key] == value:
+            facts[key] = value
+        elif isinstance(value, list | tuple):
+            known = facts[key]
+            both = [*known, *value] if isinstance(known, list | tuple) else list(value)
+            facts[key] = sorted({str(each) for each in both})
+        else:
+            parts = {*str(facts[key]).split(" | "), *str(value).split(" | ")}
+            facts[key] = " | ".join(sorted(parts))
+
+
+def _place(error: OSError) -> str:
+    """Return an error without the name of a scratch folder, which is another one each time."""
+    return error.strerror or type(error).__name__
