@@ -14,6 +14,9 @@ from veristep.core.records import StepRecord
 from veristep.replay import order as words
 from veristep.replay.order import Answer, Difference
 
+# More than this many differences between the script's own inputs and the recorded ones are not told.
+MAX_OWN = 5000
+
 
 class Answering:
     """The answer of one replaying process: it grows with each step, and saying it ends the process."""
@@ -29,10 +32,10 @@ class Answering:
         """Whether nothing has contradicted the record so far."""
         return self._answer.status == words.MATCHED
 
-    @property
-    def own(self) -> Difference | None:
-        """What the script made otherwise by itself."""
-        return self._answer.own
+    def count(self, condition: str, outcome: str) -> None:
+        """Count a step for one of the conditions: `order.CHECKED`, or why it was not."""
+        outcomes = self._answer.conditions.setdefault(condition, {})
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
     def matched(self, record: StepRecord) -> None:
         """Count a step whose digests were all equal."""
@@ -49,10 +52,12 @@ class Answering:
             blocks_checked=self._answer.blocks_checked + sum(each.units for each in digests),
         )
 
-    def make_own(self, step: int, what: str, expected: str, got: str) -> None:
-        """Note that the script by itself makes another batch or hyperparameter than the recorded one."""
-        difference = Difference(step, what, [], expected, got, step, "the script by itself makes another")
-        self._answer = replace(self._answer, own=difference)
+    def make_own(self, step: int, what: str, expected: str, got: str, name: str = "") -> None:
+        """Note that the script by itself makes another batch, random state or hyperparameter."""
+        if len(self._answer.own) < MAX_OWN:
+            names = [name] if name else []
+            detail = "the script by itself makes another"
+            self._answer.own.append(Difference(step, what, names, expected, got, step, detail))
 
     def note(self, note: str) -> None:
         """Note what weakens the comparison without contradicting it."""

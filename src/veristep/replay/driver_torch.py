@@ -37,7 +37,7 @@ from veristep.replay.answering import Answering
 from veristep.replay.compare_torch import MAX_NAMED, differing_state, differing_tensors, digest_like
 from veristep.replay.containment import ContainedFiles, Containment
 from veristep.replay.order import Answer, Order, StreamOrder
-from veristep.replay.tape_feed_torch import TapeFeed
+from veristep.replay.tape_feed_torch import IntervalFeed
 
 
 class Replayer:
@@ -54,7 +54,7 @@ class Replayer:
         if not self._active:
             return
         self._mine: StreamOrder = order.streams[stream]
-        self._tape = TapeFeed(order, self._mine, self._answer.fail)
+        self._tape = IntervalFeed(order, self._mine, self._answer.fail)
         self._handed = Handed()
         self._conformed: dict[str, Any] = {}
         self._modules = 0

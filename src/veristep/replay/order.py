@@ -11,6 +11,14 @@ from typing import Any
 from veristep.core.canonical import Json
 
 MATCHED, DIFFERED, ENDED, FAILED, REFUSED = "matched", "differed", "ended", "failed", "refused"
+# An interval is fed and compared; a run from its start is fed nothing and compared; a run from its start
+# that is only to show what the script makes by itself is fed after that was compared, and nothing else is.
+INTERVAL, FROM_START, CONDITIONS = "interval", "from-start", "conditions"
+# What a conditioned replay takes as recorded, as coverage names it.
+HYPERPARAMETERS, BATCHES, RANDOM_STATES = "hyperparameters", "batches", "random states"
+CHECKED = "checked"
+# Per condition, how many steps had which outcome: `CHECKED`, or why not, in words.
+Conditions = dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class StreamOrder:
         tensors: descriptions of what stands behind the digests, each with the step it holds from.
         snapshot: object name of the state at the start; empty when the script starts by itself.
         end_snapshot: object name of the state at the stop; empty when there is none.
+        snapshots: object names of all states in between, by step; used from the start only.
+        epochs: where loaders began an epoch, as recorded.
     """
 
     warm: Mapping[str, Any]
@@ -31,6 +41,8 @@ class StreamOrder:
     tensors: Sequence[tuple[int, Mapping[str, Any]]]
     snapshot: str
     end_snapshot: str
+    snapshots: Mapping[str, str] = field(default_factory=dict)
+    epochs: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class Order:
         streams: what each process is to do.
         writable: folders the script may write to.
         diagnose: let torch name operations that are not deterministic.
+        mode: `INTERVAL`, `FROM_START` or `CONDITIONS`.
     """
 
     start: int
@@ -56,6 +69,7 @@ class Order:
     streams: Mapping[str, StreamOrder]
     writable: list[str]
     diagnose: bool = False
+    mode: str = INTERVAL
 
     def save(self, path: Path) -> None:
         """Write the order to a file."""
@@ -75,7 +89,7 @@ class Difference:
 
     Attributes:
         step: the step.
-        what: ``entry``, ``batch``, ``hyperparameter``, ``gradient``, ``update`` or ``state``.
+        what: ``entry``, ``rng``, ``batch``, ``hyperparameter``, ``gradient``, ``update`` or ``state``.
         tensors: names of the tensors that differ, in order; the first one first.
         expected: recorded digest.
         got: replayed digest.
@@ -103,8 +117,9 @@ class Answer:
         blocks_checked: those compared.
         reason: for everything but matched.
         difference: for differed.
-        own: the first batch or hyperparameter that the script made otherwise by itself, in a replay from
-            its own start. It was imposed as recorded and does not change the status.
+        own: batches, random states and hyperparameters that the script made otherwise by itself. They do
+            not change the status.
+        conditions: of how many steps these were compared with the script's own.
         notes: what weakens the comparison without contradicting it.
         platform: differences between this process and the recorded one.
     """
@@ -115,7 +130,8 @@ class Answer:
     blocks_checked: int = 0
     reason: str = ""
     difference: Difference | None = None
-    own: Difference | None = None
+    own: list[Difference] = field(default_factory=list)
+    conditions: Conditions = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     platform: Mapping[str, Json] = field(default_factory=dict)
 
@@ -129,7 +145,7 @@ class Answer:
     def load(cls, path: Path) -> Answer:
         """Read an answer."""
         fields = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("difference", "own"):
-            value = fields[name]
-            fields[name] = Difference(**value) if value else None
+        difference = fields["difference"]
+        fields["difference"] = Difference(**difference) if difference else None
+        fields["own"] = [Difference(**each) for each in fields["own"]]
         return cls(**fields)

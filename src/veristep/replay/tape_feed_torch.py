@@ -25,7 +25,6 @@ class TapeFeed:
 
     Attributes:
         records: the step records, by step.
-        shift: per loader slot, how far the run was ahead of the replay in batches.
     """
 
     def __init__(self, order: Order, mine: StreamOrder, fail: Fail) -> None:
@@ -34,9 +33,6 @@ class TapeFeed:
         self._descriptions = mine.tensors
         self.records = {record.step: record for record in map(StepRecord.from_json, mine.records)}
         self._chunks: dict[int, dict[str, Any]] = {}
-        self._fetches = self._taped_fetches()
-        self._guessed = False
-        self.shift = self._loader_shift(self.records[order.start], StepRecord.from_json(mine.warm))
 
     # -- what was taped -----------------------------------------------------------------------------
 
@@ -58,10 +54,6 @@ class TapeFeed:
         """Let go of the tape of a step that is over."""
         self._chunks.pop(step, None)
 
-    def fetch(self, slot: int, index: int) -> dict[str, Any] | None:
-        """Return the batch the run had where the replay's loader yields its batch `index`."""
-        return self._fetches.get((slot, index + self.shift.get(slot, 0)))
-
     def description(self, step: int) -> dict[str, Any]:
         """Return what stands behind the digests of a step."""
         found: dict[str, Any] = {}
@@ -69,17 +61,6 @@ class TapeFeed:
             if since <= step:
                 found = dict(line)
         return found
-
-    def fetch_ahead_varies(self) -> bool:
-        """Whether which batch a step used had to be guessed, and cannot be."""
-        if not self._guessed:
-            return False
-        counts = [self.records[step].yields for step in sorted(self.records)]
-        ahead = [
-            tuple(after.get(slot, 0) - before.get(slot, 0) for slot in after)
-            for before, after in itertools.pairwise(counts)
-        ]
-        return len(set(ahead)) > 1
 
     # -- putting it in place ------------------------------------------------------------------------
 
@@ -102,13 +83,6 @@ class TapeFeed:
             self._fail("a batch was too large to be kept, and the replay's own differs from it")
         return None
 
-    def compare_source(self, taped: Any, own: Any) -> None:
-        """Check that a batch is used by the step that used it in the run."""
-        match taped, own:
-            case ["loader", int(slot), int(index), _], ["loader", int(here), int(now), _]:
-                if slot != here or index != now + self.shift.get(here, 0):
-                    self._fail("the loader's batches reach other steps in the replay than in the run")
-
     # -- inner workings -----------------------------------------------------------------------------
 
     def _impose(self, step: int, name: str) -> None:
@@ -116,6 +90,42 @@ class TapeFeed:
         number = chunk[name]
         if number >= 0:
             randomness.restore(chunk["states"][number])
+
+
+class IntervalFeed(TapeFeed):
+    """The tape of an interval whose script stands elsewhere in its data than the run did.
+
+    Attributes:
+        shift: per loader slot, how far the run was ahead of the replay in batches.
+    """
+
+    def __init__(self, order: Order, mine: StreamOrder, fail: Fail) -> None:
+        super().__init__(order, mine, fail)
+        self._fetches = self._taped_fetches()
+        self._guessed = False
+        self.shift = self._loader_shift(self.records[order.start], StepRecord.from_json(mine.warm))
+
+    def fetch(self, slot: int, index: int) -> dict[str, Any] | None:
+        """Return the batch the run had where the replay's loader yields its batch `index`."""
+        return self._fetches.get((slot, index + self.shift.get(slot, 0)))
+
+    def fetch_ahead_varies(self) -> bool:
+        """Whether which batch a step used had to be guessed, and cannot be."""
+        if not self._guessed:
+            return False
+        counts = [self.records[step].yields for step in sorted(self.records)]
+        ahead = [
+            tuple(after.get(slot, 0) - before.get(slot, 0) for slot in after)
+            for before, after in itertools.pairwise(counts)
+        ]
+        return len(set(ahead)) > 1
+
+    def compare_source(self, taped: Any, own: Any) -> None:
+        """Check that a batch is used by the step that used it in the run."""
+        match taped, own:
+            case ["loader", int(slot), int(index), _], ["loader", int(here), int(now), _]:
+                if slot != here or index != now + self.shift.get(here, 0):
+                    self._fail("the loader's batches reach other steps in the replay than in the run")
 
     def _taped_fetches(self) -> dict[tuple[int, int], dict[str, Any]]:
         found: dict[tuple[int, int], dict[str, Any]] = {}
