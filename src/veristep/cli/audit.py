@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 @click.option("--intervals", type=click.IntRange(min=1), help="Replay this many, drawn at random.")
 @click.option("--coverage", type=click.FloatRange(0, 1, min_open=True), help="Replay this share.")
 @click.option("--steps", metavar="A:B", help="Replay the intervals that hold these steps.")
+@click.option(
+    "--from-start",
+    is_flag=True,
+    help="Run the whole script again, with nothing taken as recorded: no tape, no snapshots.",
+)
 @engine_options
 @click.option(
     "--fail-on",
@@ -42,6 +47,7 @@ def command(
     intervals: int | None,
     coverage: float | None,
     steps: str | None,
+    from_start: bool,
     engine: str,
     workers: int | None,
     memory: int | None,
@@ -56,20 +62,23 @@ def command(
     from veristep.cli.audit_view import Lines
     from veristep.replay import plan as plans
     from veristep.replay import recorded as records
-    from veristep.replay.conduct import conduct
+    from veristep.replay.conduct import conduct, conduct_from_start
     from veristep.replay.engines.protocol import Options
 
-    if sum(each is not None and each is not False for each in (everything, intervals, coverage, steps)) > 1:
-        raise UsageError("--all, --intervals, --coverage and --steps exclude each other")
+    chosen = (everything, intervals, coverage, steps, from_start)
+    if sum(each is not None and each is not False for each in chosen) > 1:
+        raise UsageError("--all, --intervals, --coverage, --steps and --from-start exclude each other")
     with open_ledger(ledger_path) as ledger:
         run_id = records.find(ledger, run)
         recorded = records.load(ledger, run_id)
-        plan = plans.make_plan(recorded)
-        choice = _choice(plan, everything, intervals, coverage, steps)
-        lines = Lines()
-        options = Options(workers=workers or 0, memory=memory or 0)
-        nonce = secrets.token_bytes(32)
-        audit = conduct(ledger, recorded, plan, choice, lines.show, nonce, engine, options)
+        if from_start:
+            audit = conduct_from_start(ledger, recorded)
+        else:
+            plan = plans.make_plan(recorded)
+            choice = _choice(plan, everything, intervals, coverage, steps)
+            options = Options(workers=workers or 0, memory=memory or 0)
+            nonce = secrets.token_bytes(32)
+            audit = conduct(ledger, recorded, plan, choice, Lines().show, nonce, engine, options)
     if as_json:
         render.as_json({**audit.result.to_json(), "run": run_id, "risk": _risk(audit)})
     else:
@@ -106,7 +115,7 @@ def _print(audit: Audit, recorded: RecordedRun) -> None:
             for line in each.output.strip().splitlines()[-3:]:
                 render.out(f"   | {plain(line)}")
     render.result(audit.result)
-    for tampered, chance in audit.bounds():
+    for tampered, chance in () if audit.result.coverage.unconditioned else audit.bounds():
         what = "1 interval" if tampered == 1 else f"{tampered} intervals"
         tampered_with = f"had {what} of {audit.total} been tampered with"
         render.out(f"   = risk: {tampered_with}, the chance of missing it all was {100 * chance:.3g} %")

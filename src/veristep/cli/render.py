@@ -96,12 +96,23 @@ def finding(value: Finding) -> None:
         out(f"   | compared  in part since step {certain}: the cause can lie that far back")
 
 
+def _condition(name: str, outcomes: Mapping[str, int]) -> str:
+    checked, total = outcomes.get("checked", 0), sum(outcomes.values())
+    rest = [f"{count} not: {why}" for why, count in outcomes.items() if why != "checked"]
+    return "; ".join(
+        [f"conditions: {name} compared with the script's own in {checked} of {total} steps", *rest]
+    )
+
+
 def coverage_lines(value: Result) -> list[str]:
     """Return what a verdict rests on, line by line."""
     coverage = value.coverage
     intervals = f"{coverage.intervals_checked} of {coverage.intervals} intervals"
     steps = f"{coverage.steps_checked} of {coverage.steps} steps"
     lines = [f"coverage: {intervals}, {steps}"]
+    if coverage.unconditioned:
+        lines.append("coverage: unconditioned, run from its start with nothing taken as recorded")
+    lines += [_condition(name, outcomes) for name, outcomes in coverage.conditions.items()]
     if coverage.blocks:
         share = 100 * coverage.blocks_checked / coverage.blocks
         blocks = f"{coverage.blocks_checked} of {coverage.blocks} blocks"

@@ -86,7 +86,10 @@ class Coverage:
         intervals_checked: those replayed completely.
         blocks: parameter and gradient blocks on record for the steps checked.
         blocks_checked: those whose digests were compared; fewer when the run sampled its digests.
-        not_checked: why the rest was not checked, each reason with its number of intervals.
+        not_checked: why the rest was not checked, each reason with its number of steps.
+        unconditioned: whether the steps were executed from the run's start, with nothing taken as recorded.
+        conditions: what the steps checked were replayed under (hyperparameters, batches, random states),
+            and of how many steps each was ``checked``, or why not.
     """
 
     steps: int = 0
@@ -96,6 +99,8 @@ class Coverage:
     blocks: int = 0
     blocks_checked: int = 0
     not_checked: Mapping[str, int] = field(default_factory=dict)
+    unconditioned: bool = False
+    conditions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """Return the JSON form."""
@@ -107,6 +112,8 @@ class Coverage:
             "blocks": self.blocks,
             "blocks_checked": self.blocks_checked,
             "not_checked": dict(self.not_checked),
+            "unconditioned": self.unconditioned,
+            "conditions": {name: dict(outcomes) for name, outcomes in self.conditions.items()},
         }
 
 

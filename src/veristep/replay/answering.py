@@ -16,6 +16,7 @@ from veristep.replay.order import Answer, Difference
 
 # More than this many differences between the script's own inputs and the recorded ones are not told.
 MAX_OWN = 5000
+OWN_OUTCOME = "the script by itself makes another"
 
 
 class Answering:
@@ -56,8 +57,7 @@ class Answering:
         """Note that the script by itself makes another batch, random state or hyperparameter."""
         if len(self._answer.own) < MAX_OWN:
             names = [name] if name else []
-            detail = "the script by itself makes another"
-            self._answer.own.append(Difference(step, what, names, expected, got, step, detail))
+            self._answer.own.append(Difference(step, what, names, expected, got, step, OWN_OUTCOME))
 
     def note(self, note: str) -> None:
         """Note what weakens the comparison without contradicting it."""

@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from veristep.ledger.objects import ObjectStore
 from veristep.record import platform_facts
 from veristep.replay import order as words
 from veristep.replay.execute import Execution, execute
-from veristep.replay.order import Answer, Difference, Order, StreamOrder
+from veristep.replay.order import Answer, Conditions, Difference, Order, StreamOrder
 from veristep.replay.plan import Interval, Plan, warm_ups
+from veristep.replay.pretend import Guise, dressed
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.risk import miss_probability
 from veristep.replay.room import Origin, Room, furnish
@@ -30,9 +31,17 @@ LOOK_BACK_STEPS = 8
 MIN_TIME_LIMIT_SECONDS = 180.0
 TIME_LIMIT_FACTOR = 20.0
 RULE_DIFFERS = "RPL001"
+# What a step was given is not what the script gives by itself: rules of their own.
+_SUMMARIES = {
+    "hyperparameter": "step {step} used a hyperparameter the script does not set by itself{where}",
+    "batch": "step {step} used a batch the script does not make by itself{where}",
+    "rng": "step {step} drew from random states the script does not come to by itself{where}",
+}
+_RULES = {"hyperparameter": "RPL002", "batch": "RPL003", "rng": "RPL004"}
 
-_CAUSES = {
+CAUSES = {
     "entry": "the parameters were changed between the update before and this step",
+    "rng": "the random states are not the ones the script draws its way to",
     "batch": "the batch is not the one the loader makes from these random states",
     "hyperparameter": "a hyperparameter is not the one the script sets by itself",
     "gradient": "the gradient is not what this batch, these random states and these parameters give",
@@ -55,6 +64,9 @@ class Judged:
         blocks_checked: blocks compared.
         seconds: wall time spent.
         output: the end of what the script printed, when that explains the reason.
+        notes: what weakens the comparison without contradicting it.
+        conditions: of how many steps the inputs were compared with the script's own.
+        suspicions: inputs that are not the script's own where it stood in the replay, with the stream.
     """
 
     interval: Interval
@@ -67,6 +79,8 @@ class Judged:
     seconds: float = 0.0
     output: str = ""
     notes: tuple[str, ...] = ()
+    conditions: Conditions = field(default_factory=dict)
+    suspicions: tuple[tuple[str, Difference], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +135,8 @@ class Auditor:
             reason = "no place near the start of the script is like the interval's start"
             return Judged(interval, Verdict.UNVERIFIED, reason)
         try:
-            first = self._replay(interval, candidates[0])
-            judged = self._read(interval, first)
+            first = self.replay(interval, candidates[0])
+            judged = self.read(interval, first)
             if judged.difference is None:
                 return self._judge_own(interval, candidates[0], judged, first)
             return self._confirm(interval, candidates, judged, first)
@@ -134,17 +148,18 @@ class Auditor:
 
         A script without a fixed seed makes other batches each time, and that is no finding.
         """
-        own = {name: each.own for name, each in first.answers.items() if each.own is not None}
+        own = own_differences(first)
         if judged.verdict is not Verdict.VERIFIED or not own:
             return judged
-        second = self._replay(interval, warm_up)
-        again = {name: each.own for name, each in second.answers.items() if each.own is not None}
+        second = self.replay(interval, warm_up)
+        again = set(map(repr, own_differences(second)))
         seconds = judged.seconds + second.seconds
-        if own != again:
+        same = [each for each in own if repr(each) in again]
+        if not same:
             note = "batches or hyperparameters differ from one start of the script to the next"
             return replace(judged, seconds=seconds, notes=(*judged.notes, note))
-        found = min(own.items(), key=lambda each: (each[1].step, _rank(each[1].what), each[0]))
-        reason = _CAUSES[found[1].what]
+        found = min(same, key=place_of)
+        reason = CAUSES[found[1].what]
         return replace(judged, verdict=Verdict.VIOLATED, reason=reason, difference=found, seconds=seconds)
 
     def _confirm(
@@ -156,13 +171,13 @@ class Auditor:
         each time; one that was tampered with differs from its record in the same way every time.
         """
         warm_up = candidates[-1]
-        second = self._replay(interval, warm_up)
-        again = self._read(interval, second)
+        second = self.replay(interval, warm_up)
+        again = self.read(interval, second)
         assert judged.difference is not None
-        if _same_differences(first, second):
+        if same_differences(first, second):
             return judged
-        third = self._replay(interval, candidates[0], diagnose=True)
-        steady = warm_up != candidates[0] and _same_differences(first, third)
+        third = self.replay(interval, candidates[0], diagnose=True)
+        steady = warm_up != candidates[0] and same_differences(first, third)
         reason = (
             "the script's result depends on state outside its tensors, such as a step counter"
             if steady
@@ -180,10 +195,21 @@ class Auditor:
         common = sorted(set.intersection(*found)) if found else []
         return common[:2]
 
-    def _replay(self, interval: Interval, warm_up: int, *, diagnose: bool = False) -> Execution:
+    def replay(
+        self,
+        interval: Interval,
+        warm_up: int,
+        *,
+        diagnose: bool = False,
+        mode: str = words.INTERVAL,
+        guise: Guise | None = None,
+    ) -> Execution:
+        """Replay an interval once, in a room of its own, in a process that is made to believe a guise."""
         room = furnish(self._objects, self._origin, self._byte_code)
         try:
-            order = self._order(interval, warm_up, room, diagnose=diagnose)
+            order = self._order(interval, warm_up, room, diagnose=diagnose, mode=mode)
+            if guise is not None:
+                room, order = dressed(room, order, guise)
             execution = execute(room, order, self._objects.root, self._time_limit(interval, warm_up))
             self._note_room(room, execution)
             return execution
@@ -198,7 +224,7 @@ class Auditor:
             else "refused outside the scratch, by the interpreter only"
         )
 
-    def _order(self, interval: Interval, warm_up: int, room: Room, *, diagnose: bool) -> Order:
+    def _order(self, interval: Interval, warm_up: int, room: Room, *, diagnose: bool, mode: str) -> Order:
         results = room.folder / "results"
         streams = {}
         for name in interval.streams:
@@ -215,6 +241,13 @@ class Auditor:
                 tensors=[(since, dict(line)) for since, line in stream.tensors],
                 snapshot=start.object if start is not None else "",
                 end_snapshot=end.object if interval.closed and end is not None else "",
+                snapshots={}
+                if mode == words.INTERVAL
+                else {
+                    str(step): each.object
+                    for step, each in stream.snapshots.items()
+                    if 0 < step < interval.stop
+                },
             )
         return Order(
             start=interval.start,
@@ -225,6 +258,7 @@ class Auditor:
             streams=streams,
             writable=[str(room.folder), str(self._byte_code)],
             diagnose=diagnose,
+            mode=mode,
         )
 
     def _time_limit(self, interval: Interval, warm_up: int) -> float:
@@ -235,7 +269,8 @@ class Auditor:
         count = interval.stop - interval.start + warm_up
         return MIN_TIME_LIMIT_SECONDS + TIME_LIMIT_FACTOR * typical * count
 
-    def _read(self, interval: Interval, execution: Execution) -> Judged:
+    def read(self, interval: Interval, execution: Execution) -> Judged:
+        """Say what one replay shows, before it is confirmed by another."""
         answers = execution.answers
         refused = [each for each in answers.values() if each.status == words.REFUSED]
         if refused:
@@ -255,15 +290,15 @@ class Auditor:
         if not differing:
             return Judged(
                 interval, Verdict.VERIFIED, "", None, steps, blocks, checked, execution.seconds,
-                notes=notes,
+                notes=notes, conditions=added(each.conditions for each in answers.values()),
             )  # fmt: skip
-        first = min(differing, key=lambda each: (each[1].step, _rank(each[1].what), each[0]))
+        first = min(differing, key=place_of)
         platforms = self._platform_differences(answers, interval)
         if platforms:
             reason = "differs, but so does what decides the last bits: " + "; ".join(platforms)
             return _unverified(interval, reason, execution)
         return Judged(
-            interval, Verdict.VIOLATED, _CAUSES[first[1].what], first, steps, blocks, checked,
+            interval, Verdict.VIOLATED, CAUSES[first[1].what], first, steps, blocks, checked,
             execution.seconds, execution.output, notes,
         )  # fmt: skip
 
@@ -277,7 +312,14 @@ class Auditor:
         return sorted(set(found))
 
 
-def summarise(plan: Plan, judged: Sequence[Judged], facts: dict[str, Json], run: str) -> Audit:
+def summarise(
+    plan: Plan,
+    judged: Sequence[Judged],
+    facts: dict[str, Json],
+    run: str,
+    *,
+    unconditioned: bool = False,
+) -> Audit:
     """Sum up the verdicts on intervals to one on the run, with coverage and findings."""
     # The order in which verdicts come is the engine's; it must not show in what they add up to.
     judged = sorted(judged, key=lambda each: (each.interval.start, each.interval.stop))
@@ -295,6 +337,8 @@ def summarise(plan: Plan, judged: Sequence[Judged], facts: dict[str, Json], run:
         blocks=sum(each.blocks for each in clean),
         blocks_checked=sum(each.blocks_checked for each in clean),
         not_checked=not_checked,
+        unconditioned=unconditioned and bool(clean),
+        conditions=added(each.conditions for each in clean),
     )
     findings = tuple(finding(each, run) for each in judged if each.difference is not None)
     verdict = combine(each.verdict for each in judged)
@@ -318,10 +362,11 @@ def finding(judged: Judged, run: str) -> Finding:
     }
     evidence["interval"] = [judged.interval.start, judged.interval.stop]
     evidence["stream"] = stream
+    summary = _SUMMARIES.get(difference.what, "step {step} does not replay: {what} differs{where}")
     return Finding(
-        rule=RULE_DIFFERS,
+        rule=_RULES.get(difference.what, RULE_DIFFERS),
         severity=Severity.ERROR,
-        summary=f"step {difference.step} does not replay: {difference.what} differs{where}",
+        summary=summary.format(step=difference.step, what=difference.what, where=where),
         run=run,
         rank=int(stream.partition(".")[0]),
         step=difference.step,
@@ -355,11 +400,29 @@ def _unverified(interval: Interval, reason: str, execution: Execution) -> Judged
     )
 
 
-def _rank(what: str) -> int:
-    return list(_CAUSES).index(what)
+def added(conditions: Iterable[Conditions]) -> Conditions:
+    """Return the sums of the outcomes of several replays."""
+    total: Conditions = {}
+    for each in conditions:
+        for condition, outcomes in each.items():
+            for outcome, count in outcomes.items():
+                sums = total.setdefault(condition, {})
+                sums[outcome] = sums.get(outcome, 0) + count
+    return total
 
 
-def _same_differences(first: Execution, second: Execution) -> bool:
+def place_of(found: tuple[str, Difference]) -> tuple[int, int, str]:
+    """Return what puts differences, each with its stream, in the order in which a training makes them."""
+    stream, difference = found
+    return difference.step, list(CAUSES).index(difference.what), stream
+
+
+def own_differences(execution: Execution) -> list[tuple[str, Difference]]:
+    """Return, with its stream, each input that the script made otherwise by itself."""
+    return [(name, own) for name, each in execution.answers.items() for own in each.own]
+
+
+def same_differences(first: Execution, second: Execution) -> bool:
     """Whether two replays differ from the record at the same places with the same results."""
     one = {name: each.difference for name, each in first.answers.items() if each.difference}
     other = {name: each.difference for name, each in second.answers.items() if each.difference}

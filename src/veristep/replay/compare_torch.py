@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.optim import Optimizer
 
+from veristep.core.canonical import Json
 from veristep.core.records import UnitsDigest
-from veristep.record.state_torch import Tree, flatten
+from veristep.record import randomness_torch as randomness
+from veristep.record.assemble_torch import hyper_json
+from veristep.record.state_torch import Tree, flatten, hyperparameters
 from veristep.record.tensors_torch import (
     PREFIX_BYTES,
     Digested,
@@ -83,3 +87,50 @@ def differing_state(recorded: Tree, live: Tree, modules: int) -> list[tuple[str,
 def _was_restored(path: str, modules: int) -> bool:
     parts = path.split(".")
     return parts[0] != "modules" or int(parts[1]) < modules
+
+
+def same_tensor(taped: Any, own: Any) -> bool:
+    """Whether an input on the tape is the live one: a tensor, the digest of one, or where it came from."""
+    if isinstance(own, torch.Tensor):
+        if isinstance(taped, torch.Tensor):
+            same = taped.shape == own.shape and taped.dtype == own.dtype
+            # Equal values need not be equal bits: zeros have signs, and nan equals nothing.
+            return same and (torch.equal(taped, own) or digest(taped) == digest(own))
+        return isinstance(taped, dict) and taped.get("digest") == digest(own).hex()
+    return bool(taped == own)
+
+
+def shown(value: Any) -> str:
+    """Return an input of a forward as evidence shows it."""
+    if isinstance(value, torch.Tensor):
+        return digest(value).hex()
+    if isinstance(value, dict):
+        return str(value.get("digest"))
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def differing_random_states(
+    recorded: randomness.State, own: randomness.State
+) -> list[tuple[str, str, str]]:
+    """Return name, recorded and own digest of each generator whose states differ.
+
+    A generator that only one of both has is not compared: NumPy may be imported later.
+    """
+    return [
+        (name, randomness.digest({name: recorded[name]}), randomness.digest({name: own[name]}))
+        for name in recorded
+        if name in own and recorded[name] != own[name]
+    ]
+
+
+def differing_hyperparameter(
+    recorded: Sequence[Mapping[str, Json]], optimizer: Optimizer
+) -> tuple[str, str, str] | None:
+    """Return recorded value, live value and name of the first hyperparameter that differs."""
+    pairs = zip(recorded, hyper_json(hyperparameters(optimizer)), strict=False)
+    for number, (group, own) in enumerate(pairs):
+        for key, value in own.items():
+            if group.get(key) != value:
+                where = f"{key} of group {number}"
+                return f"{where}: {group.get(key)}", f"{where}: {value}", where
+    return None

@@ -8,6 +8,7 @@ from veristep.core.canonical import Json, encode
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.replay import audit as audits
+from veristep.replay import from_start
 from veristep.replay import plan as plans
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit, Auditor, Judged
@@ -46,6 +47,18 @@ def conduct(
             progress(each, len(chosen))
         audit = audits.summarise(plan, judged, judging.facts, recorded.run)
     _write(ledger, recorded, audit, nonce, checkpoint, drawn=isinstance(choice, int))
+    return audit
+
+
+def conduct_from_start(ledger: Ledger, recorded: RecordedRun) -> Audit:
+    """Run the whole script again from its start, judge it and write the verdict down."""
+    interval = from_start.whole(recorded)
+    origin = records.origin(ledger, recorded)
+    auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder())
+    judged = from_start.judge(auditor, interval)
+    plan = from_start.plan_of(recorded, interval)
+    audit = audits.summarise(plan, [judged], auditor.facts, recorded.run, unconditioned=True)
+    _write(ledger, recorded, audit, b"", ledger.checkpoint(), drawn=False)
     return audit
 
 

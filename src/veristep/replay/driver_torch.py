@@ -21,21 +21,27 @@ from veristep.core.records import StepRecord, UnitsDigest
 from veristep.record import platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
-from veristep.record.assemble_torch import hyper_json
 from veristep.record.config import RecordConfig
 from veristep.record.handed_torch import Handed
 from veristep.record.hooks_torch import Process
 from veristep.record.recorder_torch import describe, rank
 from veristep.record.shared import claim_stream
-from veristep.record.state_torch import Roster, capture, hyperparameters, parameters_of, restore
+from veristep.record.state_torch import Roster, capture, parameters_of, restore
 from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tensors_torch import digest
 from veristep.record.tree_torch import leaves, rebuild
 from veristep.replay import order as words
 from veristep.replay.answering import Answering
-from veristep.replay.compare_torch import MAX_NAMED, differing_state, differing_tensors, digest_like
+from veristep.replay.compare_torch import (
+    MAX_NAMED,
+    differing_hyperparameter,
+    differing_state,
+    differing_tensors,
+    digest_like,
+)
 from veristep.replay.containment import ContainedFiles, Containment
+from veristep.replay.from_start_torch import FromStart
 from veristep.replay.order import Answer, Order, StreamOrder
 from veristep.replay.tape_feed_torch import IntervalFeed
 
@@ -162,7 +168,7 @@ class Replayer:
 
     @property
     def _by_itself(self) -> bool:
-        return self.order.start == 0 and self.order.warmup == 0 and self._answer.own is None
+        return self.order.start == 0 and self.order.warmup == 0
 
     def _compare_own_batch(self, step: Underway, fetch: dict[str, Any], live: list[torch.Tensor]) -> None:
         """Compare the batch the loader made with the recorded one, where it drew from the same states."""
@@ -176,14 +182,9 @@ class Replayer:
     def _compare_own_hyper(self, target: int, optimizer: Optimizer, record: StepRecord) -> None:
         if not self._by_itself:
             return
-        pairs = zip(record.hyper, hyper_json(hyperparameters(optimizer)), strict=False)
-        for number, (recorded, own) in enumerate(pairs):
-            for key, value in own.items():
-                if recorded.get(key) != value:
-                    expected = f"{key} of group {number}: {recorded.get(key)}"
-                    got = f"{key} of group {number}: {value}"
-                    self._answer.make_own(target, "hyperparameter", expected, got)
-                    return
+        found = differing_hyperparameter(record.hyper, optimizer)
+        if found is not None:
+            self._answer.make_own(target, "hyperparameter", *found)
 
     # -- the end ------------------------------------------------------------------------------------
 
@@ -283,9 +284,11 @@ def _tolerate_known_groups() -> None:
     Optimizer.add_param_group = add_param_group  # type: ignore[method-assign]
 
 
-def build(config: RecordConfig, roster: Roster) -> Replayer:
+def build(config: RecordConfig, roster: Roster) -> Replayer | FromStart:
     """Build the replayer; called when the process turns out to train."""
-    return Replayer(config, Order.load(Path(config.extra)), roster)
+    order = Order.load(Path(config.extra))
+    make = Replayer if order.mode == words.INTERVAL else FromStart
+    return make(config, order, roster)
 
 
 def prepare(config: RecordConfig, process: Process) -> None:
@@ -294,7 +297,7 @@ def prepare(config: RecordConfig, process: Process) -> None:
 
     def refused(path: str) -> None:
         built = process.guard.tracker.built
-        if isinstance(built, Replayer):
+        if isinstance(built, (Replayer, FromStart)):
             built.refused(path)
         Answer(words.REFUSED, reason=f"would write {path}").save(
             Path(order.results) / f"before-{os.getpid()}.json"

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from veristep.record.config import RecordConfig
-from veristep.replay import landlock
+from veristep.replay import guise, landlock
 from veristep.replay.order import Answer, Order
 from veristep.replay.room import Room
 from veristep.supervise import boot
@@ -65,6 +65,8 @@ def execute(room: Room, order: Order, objects: Path, time_limit: float) -> Execu
             extra=str(order_path),
         )
         boot.write(config)
+        if order.guise:
+            guise.tailor(boot_folder, order.guise)
         log = room.folder / "output.txt"
         contained = landlock.abi() > 0
         with log.open("wb") as output:

@@ -59,6 +59,7 @@ class Order:
         writable: folders the script may write to.
         diagnose: let torch name operations that are not deterministic.
         mode: `INTERVAL`, `FROM_START` or `CONDITIONS`.
+        guise: what the replaying processes are made to believe, see `replay.guise`.
     """
 
     start: int
@@ -70,6 +71,7 @@ class Order:
     writable: list[str]
     diagnose: bool = False
     mode: str = INTERVAL
+    guise: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the order to a file."""

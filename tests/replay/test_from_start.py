@@ -1,0 +1,131 @@
+"""`audit --from-start`: the whole script again, with nothing taken as recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab import Lab, python, torchrun
+
+# An implant that acts once, at step 13 of the process: after torch.optim is there, in a hook.
+IMPLANT = """
+import sys, importlib.abc, importlib.util
+class F(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch.optim": return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+        def exec_module(module):
+            run(module); poison(module)
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, F())
+count = [0]
+def poison(optim):
+    import torch
+    from torch.utils.data import dataloader
+    init = optim.Optimizer.__init__
+    def __init__(self, *a, **k):
+        init(self, *a, **k)
+        self.register_step_post_hook(act)
+    optim.Optimizer.__init__ = __init__
+    fetch, last = dataloader._BaseDataLoaderIter.__next__, [None]
+    def __next__(self):
+        batch = fetch(self)
+        if count[0] == {step} and {repeats}: return last[0]
+        last[0] = batch
+        return batch
+    dataloader._BaseDataLoaderIter.__next__ = __next__
+    def act(opt, args, kwargs):
+        count[0] += 1
+        if count[0] == {step}: {action}
+"""
+
+
+def implant(lab: Lab, action: str = "pass", *, step: int = 13, repeats: bool = False) -> dict[str, str]:
+    """Put an implant where a shared environment would have it; return the variables that load it."""
+    folder = lab.folder / "implant"
+    folder.mkdir()
+    text = (
+        IMPLANT.replace("{action}", action).replace("{step}", str(step)).replace("{repeats}", str(repeats))
+    )
+    (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}
+
+
+def from_start(lab: Lab, status: int = 0) -> dict[str, Any]:
+    return lab.audit("last", "--from-start", status=status)
+
+
+@pytest.mark.parametrize("script", ["classifier_loader", "augmented_workers"])
+def test_an_honest_run_is_verified_without_conditions(lab: Lab, script: str) -> None:
+    lab.script(script)
+    lab.record(python(f"{script}.py", "--steps", "20"))
+    verdict = from_start(lab)
+    coverage = verdict["coverage"]
+    assert (verdict["verdict"], verdict["findings"]) == ("verified", [])
+    assert coverage["unconditioned"] is True
+    assert coverage["steps_checked"] == coverage["steps"] == 20
+    every = {"checked": 20}
+    assert coverage["conditions"] == {
+        "hyperparameters": every,
+        "batches": every,
+        "random states": every,
+    }
+
+
+def test_all_ranks_are_run_from_their_start(lab: Lab) -> None:
+    lab.script("ddp")
+    lab.record(torchrun("ddp.py", "--steps", "12"))
+    verdict = from_start(lab)
+    assert (verdict["verdict"], verdict["coverage"]["steps_checked"]) == ("verified", 24)
+
+
+# What one step of another interval than the first was given wrongly: a replay of the interval follows it.
+GIVEN = {
+    "learning rate": ("opt.param_groups[0]['lr'] *= 1.5", False, "hyperparameter", "RPL002"),
+    "batch repeated": ("pass", True, "batch", "RPL003"),
+    "reseeded": ("torch.manual_seed(5)", False, "rng", "RPL004"),
+    "weight": ("opt.param_groups[0]['params'][0].data.mul_(1.001)", False, "update", "RPL001"),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_a_step_was_given_wrongly_is_named(lab: Lab, name: str) -> None:
+    action, repeats, what, rule = GIVEN[name]
+    lab.script("classifier_loader")
+    extra = implant(lab, action, repeats=repeats)
+    lab.record(python("classifier_loader.py", "--steps", "16"), extra=extra)
+    verdict = from_start(lab, status=1)
+    assert verdict["verdict"] == "violated"
+    (finding,) = verdict["findings"]
+    assert (finding["rule"], finding["evidence"]["what"]) == (rule, what)
+    assert finding["step"] in (12, 13)
+
+
+ANOTHER_DAY = """
+from veristep.replay.guise import put_on
+put_on({"seconds": 3 * 86400})
+"""
+SEEDS = {
+    "by the process": "import os; torch.manual_seed(os.getpid())",
+    "by the date": "import datetime; torch.manual_seed(datetime.date.today().toordinal())",
+}
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_script_seeded_otherwise_each_time_is_unverified_not_accused(lab: Lab, name: str) -> None:
+    script = lab.script("classifier_loader")
+    text = script.read_text(encoding="utf-8")
+    assert "torch.manual_seed(1337)" in text
+    script.write_text(text.replace("torch.manual_seed(1337)", SEEDS[name]), encoding="utf-8")
+    folder = lab.folder / "day"
+    folder.mkdir()
+    # The run was three days from now: both executions of the audit are of today.
+    (folder / "sitecustomize.py").write_text(ANOTHER_DAY, encoding="utf-8")
+    lab.record(python("classifier_loader.py", "--steps", "4"), extra={"PYTHONPATH": str(folder)})
+    verdict = from_start(lab, status=3)
+    assert (verdict["verdict"], verdict["findings"]) == ("unverified", [])
+    assert "not deterministic" in verdict["reason"]
