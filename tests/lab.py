@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,25 @@ class Lab:
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def started(
+        self, *words: str, extra: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run ``veristep WORDS`` beside the test; it is ended when the test is done with it."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "veristep.cli.main", *words],
+            cwd=self.work,
+            env=self.environment | dict(extra or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
     def record(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Lab, python
+from lab import Lab
 from veristep.core.verdicts import Verdict
 from veristep.ledger.log import Ledger
 from veristep.replay import plan as plans
@@ -18,14 +18,6 @@ from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines.local import Local
 from veristep.replay.engines.protocol import Options
 from veristep.replay.plan import Interval
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    lab = Lab(tmp_path_factory.mktemp("engines"))
-    lab.script("functional_loss")
-    lab.record(python("functional_loss.py", "--steps", "20"), interval=10)
-    return lab
 
 
 @pytest.fixture

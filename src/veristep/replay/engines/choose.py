@@ -9,7 +9,7 @@ from veristep.errors import UsageError
 from veristep.replay.audit import Auditor
 from veristep.replay.engines.protocol import Engine, Options
 
-NAMES = ("local", "inline")
+NAMES = ("local", "ray", "slurm", "inline")
 
 
 @contextmanager
@@ -32,6 +32,14 @@ def _make(name: str, auditor: Auditor, options: Options) -> Engine:
         from veristep.replay.engines.local import Local
 
         return Local(auditor, options)
+    if name == "ray":
+        from veristep.replay.engines.ray import Ray
+
+        return Ray(auditor, options)
+    if name == "slurm":
+        from veristep.replay.engines.slurm import Slurm
+
+        return Slurm(auditor, options)
     if name == "inline":
         from veristep.replay.engines.inline import Inline
 

@@ -212,9 +212,9 @@ class Local:
 
 def _default_workers(auditor: Auditor) -> int:
     """Return how many replays this machine's processors can carry, each with the threads it had."""
-    streams = auditor.run.streams.values()
-    threads = [int(stream.platform.get("threads") or 1) for stream in streams if stream.steps]
-    return max(1, len(os.sched_getaffinity(0)) // max(1, sum(threads)))
+    first = [stream for stream in auditor.run.streams.values() if stream.steps and not stream.restart]
+    threads = sum(int(stream.platform.get("threads") or 1) for stream in first)
+    return max(1, len(os.sched_getaffinity(0)) // max(1, threads))
 
 
 def _ended(code: int | None) -> str:

@@ -23,7 +23,7 @@ def serve(pipe: Connection, auditor: bytes, scratch: str, nice: int, parent: int
     `auditor` is a pickled `Auditor`, `scratch` the folder for everything temporary, `parent` the process
     without which there is nobody to judge for.
     """
-    _die_with(parent)
+    die_with(parent)
     # Ctrl-C reaches all of the terminal's processes; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tempfile.tempdir = scratch
@@ -36,7 +36,7 @@ def serve(pipe: Connection, auditor: bytes, scratch: str, nice: int, parent: int
             pipe.send(judge(known, interval))
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Have the kernel end this process when its parent is gone, however that came about."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
