@@ -81,7 +81,7 @@ def record(
         writer.append(chain.line({"type": "platform", "stream": name, "torch": text}))
         for step in range(steps):
             if step % every == 0:
-                snapshot = SnapshotRecord(name, step, "blake3:" + "00" * 32, 1, 1)
+                snapshot = SnapshotRecord(name, step, "blake3:" + "00" * 32, 1, 1, 1)
                 writer.append(chain.line(snapshot.to_json()))
             loss = (losses or {}).get(step, 1 / (step + 1))
             writer.append(chain.line(step_line(name, step, loss)))

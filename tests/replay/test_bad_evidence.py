@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab import Lab, python
+from veristep.ledger.objects import ObjectStore
+from veristep.ledger.snapshots import Manifest, SnapshotStore
 
 
 @pytest.fixture
@@ -17,14 +19,18 @@ def recorded(lab: Lab) -> Lab:
     return lab
 
 
-def snapshot_objects(lab: Lab) -> list[Path]:
-    names = [
-        json.loads(line)["objects"].removeprefix("blake3:")
+def snapshot_parts(lab: Lab, place: int) -> list[Path]:
+    """Return the files a snapshot consists of: its manifest, and the parts."""
+    name = [
+        json.loads(line)["objects"]
         for log in lab.ledger.glob("runs/*/log/*.jsonl")
         for line in log.read_text(encoding="utf-8").splitlines()
         if '"type":"snapshot"' in line
-    ]
-    return [lab.ledger / "objects" / name[:2] / name for name in names]
+    ][place]
+    objects = ObjectStore(lab.ledger / "objects")
+    store = SnapshotStore(next(lab.ledger.glob("runs/*/snapshots")))
+    parts = Manifest.from_bytes(objects.read(name)).stored
+    return [objects.path(name), *(store.parts.path(part) for part in sorted(parts))]
 
 
 def flip(path: Path, position: int) -> None:
@@ -34,15 +40,18 @@ def flip(path: Path, position: int) -> None:
     path.write_bytes(data)
 
 
-def test_a_corrupt_snapshot_leaves_its_interval_unverified_and_says_which_bytes(recorded: Lab) -> None:
-    flip(snapshot_objects(recorded)[1], -3)
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_corrupt_snapshot_leaves_its_interval_unverified_and_says_which_bytes(
+    recorded: Lab, part: int
+) -> None:
+    flip(snapshot_parts(recorded, 1)[part], -3)
     verdict = recorded.audit("last", "--steps", "10:20", status=3)
     assert verdict["verdict"] == "unverified"
     assert "blake3" in verdict["reason"] or "changed" in verdict["reason"]
 
 
 def test_a_missing_snapshot_leaves_its_interval_unverified(recorded: Lab) -> None:
-    snapshot_objects(recorded)[1].unlink()
+    snapshot_parts(recorded, 1)[1].unlink()
     verdict = recorded.audit("last", "--steps", "10:20", status=3)
     assert verdict["verdict"] == "unverified"
     assert verdict["coverage"]["steps_checked"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,13 @@ import click
 
 from veristep.cli import render
 from veristep.cli.options import ledger_option, ledger_path_or_default
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|[kmgt]i?b|b)", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1} | {
+    f"{letter}{binary}b": (1024 if binary else 1000) ** power
+    for power, letter in enumerate("kmgt", 1)
+    for binary in ("", "i")
+}
 
 
 @click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -38,6 +46,13 @@ from veristep.cli.options import ledger_option, ledger_path_or_default
     help="Share of training time that snapshots may cost [default: 0.3%].",
 )
 @click.option(
+    "--snapshot-bytes",
+    default="",
+    metavar="SIZE",
+    help="Room the run's snapshots may take, such as 20GiB; beyond it they are thinned out evenly "
+    "[default: a quarter of what is free on the ledger's disk].",
+)
+@click.option(
     "--receipt/--no-receipt",
     default=None,
     help="Print five lines about the record at the end [default: when stderr is a terminal].",
@@ -49,6 +64,7 @@ def command(
     interval: int,
     digests: str,
     snapshot_overhead: str,
+    snapshot_bytes: str,
     receipt: bool | None,
     arguments: tuple[str, ...],
 ) -> int:
@@ -65,6 +81,7 @@ def command(
         interval=interval,
         digests=digests,
         snapshot_share=_share(snapshot_overhead),
+        snapshot_bytes=_bytes(snapshot_bytes) if snapshot_bytes else 0,
     )
     ended = run(arguments, options)
     if receipt or (receipt is None and sys.stderr.isatty()):
@@ -83,3 +100,13 @@ def _share(text: str) -> float:
     if not 0 < value <= 1:
         raise click.BadParameter(f"{text!r} is not a share, such as 1%", param_hint="--snapshot-overhead")
     return value
+
+
+def _bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if size <= 0:
+        raise click.BadParameter(
+            f"{text!r} is not a size, such as 500MB or 20GiB", param_hint="--snapshot-bytes"
+        )
+    return size

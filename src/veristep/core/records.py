@@ -182,8 +182,9 @@ class SnapshotRecord:
     Attributes:
         stream: the training process.
         step: the step that begins there.
-        object: name of the snapshot in the object store.
-        size: bytes.
+        object: name of the snapshot's manifest in the object store.
+        size: bytes of the state.
+        stored: bytes of it that were not stored already.
         seen_ns: time the training thread spent on it.
     """
 
@@ -191,6 +192,7 @@ class SnapshotRecord:
     step: int
     object: str
     size: int
+    stored: int
     seen_ns: int
 
     def to_json(self) -> dict[str, Json]:
@@ -201,6 +203,7 @@ class SnapshotRecord:
             "step": self.step,
             "objects": self.object,
             "size": self.size,
+            "stored": self.stored,
             "seen_ns": self.seen_ns,
         }
 
@@ -217,6 +220,7 @@ class SnapshotRecord:
                 int(line["step"]),
                 str(line["objects"]),
                 int(line["size"]),
+                int(line["stored"]),
                 int(line["seen_ns"]),
             )
         except (KeyError, TypeError, ValueError) as error:

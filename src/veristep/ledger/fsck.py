@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veristep.errors import NotFoundError, UnavailableError, VeristepError
-from veristep.ledger import db, fsck_files, fsck_log, fsck_runs, layout
+from veristep.ledger import db, fsck_files, fsck_log, fsck_runs, fsck_snapshots, layout
 from veristep.ledger.fsck_report import FsckReport, Gathering, Problem
 from veristep.ledger.objects import ObjectStore
 
@@ -60,6 +60,7 @@ def fsck(path: Path) -> FsckReport:
     with out.stage(layout.OBJECT_FOLDER):
         store = ObjectStore(path / layout.OBJECT_FOLDER)
         fsck_files.check_objects(out, store, state.objects)
+    fsck_snapshots.check_snapshots(out, path, store, state.snapshots)
     with out.stage(str(path)):
         fsck_files.list_unknown(out, path)
     return out.report()

@@ -142,14 +142,20 @@ def check_public_alone(out: Gathering, files: PublicFiles, key: VerifierKey | No
     out.not_checked("tiles, entries, runs: the database cannot be read")
 
 
-def check_objects(out: Gathering, store: ObjectStore, named: Mapping[str, str]) -> None:
-    """Check every object against its name, and that no object that entries name is missing."""
-    found = set()
+def check_objects(
+    out: Gathering,
+    store: ObjectStore,
+    named: Mapping[str, str],
+    folder: str = layout.OBJECT_FOLDER,
+    what: str = "objects",
+) -> set[str]:
+    """Check every object against its name, and that none that is named is missing; return those found."""
+    found: set[str] = set()
     for item in sorted(store.root.rglob("*")):
         if item.is_dir() and not item.is_symlink():
             continue
         relative = item.relative_to(store.root)
-        where = f"{layout.OBJECT_FOLDER}/{relative.as_posix()}"
+        where = f"{folder}/{relative.as_posix()}"
         if relative.parts[0] == TEMPORARY:
             out.not_checked(f"{where}: an object being written, or left by a crash")
             continue
@@ -159,11 +165,12 @@ def check_objects(out: Gathering, store: ObjectStore, named: Mapping[str, str]) 
                 out.problem("does not lie where an object of that name belongs", where)
                 continue
             found.add(name)
-            out.checked("objects")
+            out.checked(what)
             store.verify(name)
     for name, entry in sorted(named.items()):
         if name not in found:
             out.problem(f"the object {name} is missing", entry)
+    return found
 
 
 def check_memory(out: Gathering, connection: sqlite3.Connection, state: LogState, key: VerifierKey) -> None:

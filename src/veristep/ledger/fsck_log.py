@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from veristep.core.canonical import Json
     from veristep.ledger.fsck_report import Gathering
+    from veristep.ledger.fsck_snapshots import Snapshots
     from veristep.ledger.notes import VerifierKey
 
 RUN_KINDS = frozenset({"run.opened", "segment.sealed"})
@@ -53,6 +54,7 @@ class LogState:
     latest_note: str = ""
     runs: list[RunEntry] = field(default_factory=list)
     objects: dict[str, str] = field(default_factory=dict)  # name -> the entry naming it
+    snapshots: dict[str, Snapshots] = field(default_factory=dict)  # by run
 
 
 @dataclass(slots=True)

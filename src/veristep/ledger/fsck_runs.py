@@ -11,6 +11,7 @@ from veristep.ledger.entries import check_run
 from veristep.ledger.layout import RUN_FOLDER
 from veristep.ledger.objects import OBJECTS_FIELD, named_objects
 from veristep.ledger.runlog import Segment, segment_files, verify_segment, verify_statement
+from veristep.ledger.snapshots import DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 
     from veristep.ledger.fsck_log import LogState, RunEntry
     from veristep.ledger.fsck_report import Gathering
+    from veristep.ledger.fsck_snapshots import Snapshots
 
 LOG_FOLDER = "log"
 
 _OBJECTS_MARK = f'"{OBJECTS_FIELD}"'.encode()
+_DROPPED_MARK = f'"type":"{DROPPED}"'.encode()
+_SUPERVISOR = "supervisor"
 
 
 @dataclass(slots=True)
@@ -91,6 +95,7 @@ def _check_sealed(out: Gathering, path: Path, run: _Run, entry: RunEntry, state:
         lines = verify_segment(directory, segment, run.key, previous)
         out.checked("lines", len(lines))
         _collect_objects(lines, where, state)
+        _collect_snapshots(lines, where, state.snapshots.setdefault(entry.run, {}))
 
 
 def _collect_objects(lines: Iterable[bytes], where: str, state: LogState) -> None:
@@ -100,6 +105,22 @@ def _collect_objects(lines: Iterable[bytes], where: str, state: LogState) -> Non
             if isinstance(value, dict):
                 for name in named_objects(value):
                     state.objects.setdefault(name, f"{where}:{number}")
+
+
+def _collect_snapshots(lines: Iterable[bytes], where: str, snapshots: Snapshots) -> None:
+    """Take in the snapshots whose parts must be there: those that were told and not dropped since."""
+    for number, line in enumerate(lines, 1):
+        if _OBJECTS_MARK in line:
+            value = canonical.decode_object(line)
+            if value.get("type") == "snapshot":
+                place = (str(value.get("stream")), str(value.get("step")))
+                snapshots[place] = (str(value.get(OBJECTS_FIELD)), f"{where}:{number}")
+        elif _DROPPED_MARK in line:
+            value = canonical.decode_object(line)
+            dropped = value.get("snapshots")
+            if value.get("stream") == _SUPERVISOR and isinstance(dropped, list):
+                for stream, step in dropped:
+                    snapshots.pop((str(stream), str(step)), None)
 
 
 def _check_rest(out: Gathering, folder: Path, where: str, run: _Run) -> None:

@@ -42,13 +42,14 @@ def name_of(data: Buffer) -> str:
 
 
 class ObjectWriter:
-    """Writes one object whose name is known when all of it is written.
+    """Writes one object whose name is known when all of it is written, or before.
 
     Leaving the ``with`` block without `commit` leaves nothing behind.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, name: str = "") -> None:
         self._store = store
+        self._name = name
         self._hasher = blake3()
         self._size = 0
         with store._guard():
@@ -65,7 +66,8 @@ class ObjectWriter:
             StorageError: the file system refuses them.
         """
         with self._store._guard(), memoryview(buffer).cast("B") as view:
-            self._hasher.update(view)
+            if not self._name:
+                self._hasher.update(view)
             self._size += len(view)
             written = 0
             while written < len(view):
@@ -77,7 +79,7 @@ class ObjectWriter:
         Raises:
             StorageError: the file system refuses it.
         """
-        name = PREFIX + self._hasher.hexdigest()
+        name = self._name or PREFIX + self._hasher.hexdigest()
         with self._store._guard():
             if not self._store._holds(name, self._size):
                 target = self._store.path(name)
@@ -114,13 +116,22 @@ class ObjectStore:
         Raises:
             StorageError: the file system refuses them.
         """
+        return self.add(data)[0]
+
+    def add(self, data: Buffer) -> tuple[str, int]:
+        """Store bytes; return their name and how many had to be written: none when they were there.
+
+        Raises:
+            StorageError: the file system refuses them.
+        """
         name = name_of(data)
         with memoryview(data) as view:
-            if self._holds(name, view.nbytes):
-                return name
-        with self.writer() as writer:
+            size = view.nbytes
+        if self._holds(name, size):
+            return name, 0
+        with ObjectWriter(self, name) as writer:
             writer.write(data)
-            return writer.commit()
+            return writer.commit(), size
 
     def put_file(self, path: Path) -> str:
         """Store a copy of a file, a piece at a time, and return its name.

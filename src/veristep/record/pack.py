@@ -84,12 +84,29 @@ def write(tree: Any, to_part: ToPart) -> Packed:
     `to_part` turns a tensor into a part and answers None for anything else. A value that has no
     form in a pack becomes `Opaque`.
     """
-    parts: list[Part] = []
-    body = _encode(tree, to_part, parts)
+    body, parts = split(tree, to_part)
     table: list[Json] = [[part.dtype, list(part.shape), part.data.nbytes] for part in parts]
     header = encode({"tree": body, "parts": table})
     lead = MAGIC + len(header).to_bytes(4, "little") + header
     return Packed(lead, parts)
+
+
+def split(tree: Any, to_part: ToPart) -> tuple[Json, list[Part]]:
+    """Return a tree as JSON with its parts beside it, as `write` puts them together."""
+    parts: list[Part] = []
+    return _encode(tree, to_part, parts), parts
+
+
+def join(tree: Json, parts: list[Part], from_part: FromPart) -> Any:
+    """Return the tree that `split` took apart.
+
+    Raises:
+        MalformedError: it names a part there is none of.
+    """
+    try:
+        return _decode(tree, parts, from_part)
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise MalformedError(f"no tree with {len(parts)} parts: {error!r}") from error
 
 
 def read(data: memoryview | bytes, from_part: FromPart) -> Any:

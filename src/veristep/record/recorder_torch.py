@@ -20,7 +20,8 @@ from torch.optim import Optimizer
 from veristep.core.canonical import Json
 from veristep.core.records import SnapshotRecord, UnitsDigest
 from veristep.ledger.objects import ObjectStore
-from veristep.record import platform_torch
+from veristep.ledger.snapshots import FOLDER, SnapshotStore
+from veristep.record import disk, platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
 from veristep.record.assemble_torch import Gathered, assemble
@@ -50,8 +51,6 @@ TRY_ALL_EVERY = 64
 # digests), and not at all above this size.
 NORM_BYTES = 64 << 20
 NORM_EVERY = 10
-# Room on its disk that the record leaves to others: whoever fills a shared disk stops other people's work.
-LEAVE_FREE_BYTES, LEAVE_FREE_SHARE = 256 << 20, 0.01
 # How often written files and the disk are looked at.
 SETTLE_EVERY_SECONDS = 1.0
 
@@ -68,6 +67,7 @@ class Recorder:
         self.stream = claim_stream(Path(config.boot), self.rank)
         self.objects = ObjectStore(Path(config.objects))
         directory = Path(config.directory)
+        self.snapshots = SnapshotStore(directory / FOLDER)
         self.channel = Channel(_peer(config), directory / "spool", self.stream)
         self.worker = Worker(QUEUE_BYTES, self._idle)
         self.tape = TapeWriter(directory / "tape", self.stream)
@@ -228,7 +228,7 @@ class Recorder:
         now = time.monotonic()
         if now - self._settled > SETTLE_EVERY_SECONDS:
             self._settled = now
-            self._disk_is_full = _nearly_full(self.config.directory)
+            self._disk_is_full = disk.nearly_full(self.config.directory)
             if self._watch is not None:
                 self._watch.settle()
         self.channel.flush()
@@ -313,7 +313,7 @@ class Recorder:
     ) -> None:
         try:
             began = time.thread_time()
-            name, size = snapshots.write(self.objects, tree)
+            written = snapshots.write(self.objects, self.snapshots, self.stream, tree)
             self._write_seconds = time.thread_time() - began
         except Exception as error:  # noqa: BLE001 - boundary: a full disk must not reach the training
             reason = f"snapshot at step {step} was not written: {error}"
@@ -322,7 +322,9 @@ class Recorder:
         finally:
             buffers.busy = False
         self.tape.start(step)
-        self.channel.line(SnapshotRecord(self.stream, step, name, size, seen_ns).to_json())
+        self.channel.line(
+            SnapshotRecord(self.stream, step, written.name, written.size, written.stored, seen_ns).to_json()
+        )
 
     def _write(self, gathered: Gathered) -> None:
         record, taped = assemble(gathered, self.stream, self.tape)
@@ -387,15 +389,6 @@ def rank() -> int:
         return int(os.environ.get("RANK", "0"))
     except ValueError:
         return 0
-
-
-def _nearly_full(folder: str) -> bool:
-    try:
-        disk = os.statvfs(folder)
-    except OSError:
-        return False
-    free = disk.f_bavail * disk.f_frsize
-    return free < max(LEAVE_FREE_BYTES, disk.f_blocks * disk.f_frsize * LEAVE_FREE_SHARE)
 
 
 def _loss(step: Underway) -> float | None:

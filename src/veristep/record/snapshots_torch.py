@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from veristep.ledger.objects import ObjectStore
-from veristep.record import pack
+from veristep.ledger.objects import ObjectStore, name_of
+from veristep.ledger.snapshots import PIECE_BYTES, SMALL_BYTES, Manifest, SnapshotStore, StoredTensor
+from veristep.record import disk, pack
 from veristep.record.state_torch import Roster, Tree, capture
 from veristep.record.tensors_torch import from_part, to_part
 
@@ -60,23 +61,83 @@ def take(roster: Roster, step: int, buffers: SnapshotBuffers) -> tuple[Tree, int
     return tree, time.perf_counter_ns() - began
 
 
-def write(objects: ObjectStore, tree: Tree) -> tuple[str, int]:
-    """Write a snapshot into the object store; return its name and size in bytes."""
-    size = 0
-    with objects.writer() as writer:
-        for buffer in pack.write(tree, to_part).buffers:
-            writer.write(buffer)
-            size += len(buffer)
-        return writer.commit(), size
+class Written(NamedTuple):
+    """What became of a snapshot: its manifest's name, the bytes of its state, and those newly stored."""
+
+    name: str
+    size: int
+    stored: int
 
 
-def load(objects_path: Path, name: str) -> Tree:
-    """Read a snapshot and check it against its name.
+def write(objects: ObjectStore, store: SnapshotStore, stream: str, tree: Tree) -> Written:
+    """Store a snapshot; what an earlier one of the run, or another rank, stored is not stored again.
 
     Raises:
-        UnavailableError: it is not there.
+        StorageError: the disk refuses it, or there is no room for it.
+    """
+    body, parts = pack.split(tree, to_part)
+    size = sum(part.data.nbytes for part in parts)
+    disk.require(objects.root, size)
+    bundles = _Bundles(store.parts)
+    stored = 0
+    with store.writing():
+        tensors = []
+        for part in parts:
+            if part.data.nbytes < SMALL_BYTES:
+                tensors.append(bundles.add(part))
+                continue
+            names = []
+            for start in range(0, part.data.nbytes, PIECE_BYTES):
+                name, new = store.parts.add(part.data[start : start + PIECE_BYTES])
+                names.append(name)
+                stored += new
+            tensors.append(StoredTensor(part.dtype, part.shape, part.data.nbytes, tuple(names)))
+        bundles.close()
+        manifest = Manifest(int(tree["step"]), body, tuple(tensors), tuple(bundles.names))
+        name = objects.put(manifest.to_bytes())
+        store.keep(stream, manifest.step, name)
+    return Written(name, size, stored + bundles.stored)
+
+
+class _Bundles:
+    """Puts small tensors together, in order, into objects of some size."""
+
+    def __init__(self, parts: ObjectStore) -> None:
+        self.names: list[str] = []
+        self.stored = 0
+        self._parts = parts
+        self._open = bytearray()
+
+    def add(self, part: pack.Part) -> StoredTensor:
+        if len(self._open) + part.data.nbytes > PIECE_BYTES:
+            self.close()
+        place = (len(self.names), len(self._open))
+        self._open += part.data
+        return StoredTensor(part.dtype, part.shape, part.data.nbytes, (name_of(part.data),), place)
+
+    def close(self) -> None:
+        # An empty bundle is one too: tensors without elements lie in it.
+        name, new = self._parts.add(bytes(self._open))
+        self.names.append(name)
+        self.stored += new
+        self._open.clear()
+
+
+def load(objects_path: Path, parts: Path, name: str) -> Tree:
+    """Read a snapshot and check it against its name.
+
+    Args:
+        objects_path: the ledger's object store, which holds the manifest.
+        parts: the folder of the run's snapshots.
+        name: of the manifest.
+
+    Raises:
+        UnavailableError: it, or a part of it, is not there.
         TamperedError: its bytes are not the ones that were recorded.
         MalformedError: it is not a snapshot.
     """
-    tree: Tree = pack.read(ObjectStore(objects_path).read(name), from_part)
+    manifest = Manifest.from_bytes(ObjectStore(objects_path).read(name))
+    held = zip(manifest.tensors, SnapshotStore(parts).read(manifest), strict=True)
+    found = [pack.Part(tensor.dtype, tensor.shape, memoryview(data)) for tensor, data in held]
+    tree: Tree = pack.join(manifest.tree, found, from_part)
     return tree

@@ -12,6 +12,7 @@ from veristep.core.records import ChainReader, SnapshotRecord, StepRecord
 from veristep.errors import MalformedError, NotFoundError, TamperedError, VeristepError
 from veristep.ledger.entries import Entry
 from veristep.ledger.log import Ledger
+from veristep.ledger.snapshots import DROPPED
 from veristep.replay.room import Origin, Preserved
 from veristep.supervise.code import Code
 from veristep.supervise.receiver import SUPERVISOR
@@ -24,7 +25,7 @@ class StreamRecord:
 
     Attributes:
         steps: by number.
-        snapshots: by step.
+        snapshots: by step; those that were dropped to save room are left out.
         tensors: descriptions of what stands behind the digests, each with the step it holds from.
         platform: what decides its last bits.
         sealed: the step from which on nothing is sealed yet.
@@ -212,6 +213,9 @@ def _take(recorded: RecordedRun, line: Mapping[str, Any]) -> None:
         # Lost lines are counted where they are missing.
         if kind == "gap" and line.get("what") != "lines":
             recorded.gaps.append(_gap(line))
+        if kind == DROPPED:
+            for of, step in line["snapshots"]:
+                recorded.streams[str(of)].snapshots.pop(int(step), None)
         recorded.lines.append(line)
         return
     stream = recorded.streams.setdefault(name, StreamRecord(name))

@@ -22,6 +22,7 @@ from veristep.errors import UsageError, VeristepError
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.ledger.runlog import RunKey, RunLogWriter, Segment
+from veristep.ledger.snapshots import FOLDER, SnapshotStore
 from veristep.record.channel import complain
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.shared import heartbeats
@@ -29,6 +30,7 @@ from veristep.supervise import boot, code, describe
 from veristep.supervise.child import Child, Received
 from veristep.supervise.lock import SupervisorLock
 from veristep.supervise.receiver import Receiver
+from veristep.supervise.retention import Retention, default_budget
 from veristep.supervise.silent import SilentProcesses
 from veristep.supervise.spool import SPOOL_FOLDER
 
@@ -51,6 +53,7 @@ class RunOptions:
         interval: steps between snapshots; 0 lets the measured cost decide.
         digests: ``auto`` or ``full``.
         snapshot_share: fraction of training time snapshots may cost.
+        snapshot_bytes: bytes the run's snapshots may take; 0 for a share of what is free on the disk.
     """
 
     ledger: Path
@@ -58,6 +61,7 @@ class RunOptions:
     interval: int = 0
     digests: str = "auto"
     snapshot_share: float = 0.003
+    snapshot_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class _Opened:
     receiver: Receiver
     project: str
     lock: SupervisorLock
+    retention: Retention
     pending: list[Draft] = field(default_factory=list)
     lost: int = 0
     looked_at: float = field(default_factory=time.monotonic)
@@ -197,8 +202,10 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
             watch=(files.root, str(cwd)),
         )
         boot.write(config)
+        budget = options.snapshot_bytes or default_budget(str(ledger.path))
         project = options.project or Path(files.root).name
         body = _description(command, options, project, key, ledger, files, repository, cwd)
+        body["snapshot_bytes"] = budget
         sensitive = frozenset({"command", "cwd", "host", "user", "repository", "project"})
         ledger.append(Draft("run.opened", body, run_id, project, sensitive))
         log = RunLogWriter(directory / "log", run_id, key)
@@ -207,13 +214,15 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         def keep(data: bytes) -> None:
             _keep(opened, data)
 
+        retention = Retention(SnapshotStore(directory / FOLDER), ledger.objects, budget)
         receiver = Receiver(
             folder / SOCKET_NAME,
             keep,
             directory / SPOOL_FOLDER,
             describe.secret_values(os.environ),
+            (retention.hear,),
         )
-        opened = _Opened(run_id, ledger, config, log, receiver, project, lock)
+        opened = _Opened(run_id, ledger, config, log, receiver, project, lock, retention)
         return opened
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -302,6 +311,7 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
         return
     opened.looked_at = now
     opened.receiver.take_spooled()
+    _thin_out(opened)
     for process in silent.look(opened.receiver.heard.pids, now):
         opened.receiver.gap(
             "process",
@@ -309,6 +319,15 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
             "is not recorded (started with -E, -I or -S, or with a PYTHONPATH of its own?)",
             pid=process.pid,
         )
+
+
+def _thin_out(opened: _Opened) -> None:
+    """Drop snapshots beyond what they may take; that is sealed before anything is deleted."""
+    gone = opened.retention.excess()
+    if gone:
+        opened.receiver.own(opened.retention.line(gone))
+        _seal(opened)
+        opened.retention.drop(gone)
 
 
 def _keep(opened: _Opened, data: bytes) -> None:

@@ -12,7 +12,7 @@ import selectors
 import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,13 @@ class Receiver:
         keep: Callable[[bytes], None],
         spool: Path,
         secrets: tuple[str, ...] = (),
+        observers: Sequence[Callable[[Mapping[str, Any]], None]] = (),
     ) -> None:
         self.heard = Heard()
         self.spool = SpoolReader(spool)
         self._secrets = secrets
         self._keep = keep
+        self._observers = observers
         self._reader = ChainReader()
         self._own = Chain()
         self._environments: set[tuple[str, ...]] = set()
@@ -133,6 +135,11 @@ class Receiver:
             return
         self._keep(data)
         self._note(stream, line, missing, pid)
+        for observer in self._observers:
+            try:
+                observer(line)
+            except Exception as error:  # noqa: BLE001 - boundary: a line can hold anything
+                self._refuse(f"not understood: {type(error).__name__}: {error}"[:300], pid)
 
     def take_spooled(self, *, final: bool = False) -> None:
         """Take the lines that follow from the spool; when `final`, also those after a hole."""
