@@ -11,7 +11,9 @@ FLOOR_SECONDS = 0.00005
 CALIBRATION_STEPS = 5
 # The median is looked at again after this many steps.
 LOOK_EVERY = 8
-MIN_INTERVAL, MAX_INTERVAL = 10, 2000
+MIN_INTERVAL = 10
+# One slow moment of the disk must not put the next snapshot off for a day.
+COSTS, MAX_GROWTH = 3, 16
 
 
 @dataclass(slots=True)
@@ -56,16 +58,27 @@ class Cadence:
 
     interval: int
     share: float
+    _costs: deque[float] = field(default_factory=lambda: deque(maxlen=COSTS))
+    _spacing: int = MIN_INTERVAL
 
     def after(self, step: int, cost_seconds: float, step_seconds: float) -> int:
         """Return the step of the snapshot after the one at `step`.
 
-        The first snapshot, at step 0, tells little: it holds no optimizer state and no step has been
-        timed. The next one then follows after `MIN_INTERVAL` steps.
+        The cost is the middle one of the last few. The first snapshot, at step 0, tells little: it holds
+        no optimizer state and no step has been timed. The next one then follows after `MIN_INTERVAL` steps.
+
+        Args:
+            step: where a snapshot was taken, or could not be.
+            cost_seconds: time it took from training, and processor time in the background; 0 if none was.
+            step_seconds: how long a step takes.
         """
         if self.interval:
             return step + self.interval
         if step == 0 or step_seconds <= 0:
             return step + MIN_INTERVAL
-        needed = cost_seconds / self.share / step_seconds
-        return step + max(MIN_INTERVAL, min(MAX_INTERVAL, int(needed) + 1))
+        if cost_seconds:
+            self._costs.append(cost_seconds)
+            costs = sorted(self._costs)
+            needed = int(costs[len(costs) // 2] / self.share / step_seconds) + 1
+            self._spacing = max(MIN_INTERVAL, min(MAX_GROWTH * self._spacing, needed))
+        return step + self._spacing

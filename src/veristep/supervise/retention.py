@@ -3,7 +3,7 @@
 Dropping one joins the interval before it with the one after: an audit then replays more steps to check the
 same. So the snapshot goes whose interval would be the shortest, which keeps those left evenly spread. The
 newest stays; the first goes last. What is dropped is said in the run's log before it is deleted
-(`docs/adr/0006-snapshots-in-parts.md`).
+(`docs/adr/0004-snapshots-in-parts.md`).
 """
 
 from __future__ import annotations
