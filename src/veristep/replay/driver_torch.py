@@ -18,7 +18,6 @@ import torch
 from torch.optim import Optimizer
 
 from veristep.core.records import StepRecord, UnitsDigest
-from veristep.ledger.snapshots import FOLDER as SNAPSHOTS
 from veristep.record import platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
@@ -27,7 +26,7 @@ from veristep.record.handed_torch import Handed
 from veristep.record.hooks_torch import Process
 from veristep.record.recorder_torch import describe, rank
 from veristep.record.shared import claim_stream
-from veristep.record.state_torch import Roster, Tree, capture, parameters_of, restore
+from veristep.record.state_torch import Roster, capture, parameters_of, restore
 from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tensors_torch import digest
@@ -215,10 +214,7 @@ class Replayer:
             self._answer.fail(f"step {target} of the replay begins nowhere a state can be put in place")
         self._modules = len(self.roster.modules())
         if self._mine.snapshot:
-            restore(self.roster, self._load(self._mine.snapshot))
-
-    def _load(self, name: str) -> Tree:
-        return snapshots.load(self._objects, Path(self.order.tape).parent / SNAPSHOTS, name)
+            restore(self.roster, snapshots.load(self._objects, self.order.parts, self._mine.snapshot))
 
     def _handed_over(self, slot: int, index: int, value: Any) -> None:
         self._handed.add(slot, index, leaves(value))
@@ -258,7 +254,7 @@ class Replayer:
         """Compare the whole state with the snapshot the run took here, optimizer and buffers too."""
         if not self._mine.end_snapshot:
             return
-        recorded = self._load(self._mine.end_snapshot)
+        recorded = snapshots.load(self._objects, self.order.parts, self._mine.end_snapshot)
         differing = differing_state(recorded, capture(self.roster), self._modules)
         if differing:
             names = [path for path, _, _ in differing][:MAX_NAMED]

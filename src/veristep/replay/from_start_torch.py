@@ -257,7 +257,7 @@ class FromStart:
         name = self._mine.end_snapshot if step == self.order.stop else self._mine.snapshots.get(str(step))
         if not name:
             return
-        recorded = snapshots.load(self._objects, name)
+        recorded = snapshots.load(self._objects, self.order.parts, name)
         if not self._compares:
             restore(self.roster, recorded)
             return

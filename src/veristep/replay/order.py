@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from veristep.core.canonical import Json
+from veristep.ledger.snapshots import FOLDER
 
 MATCHED, DIFFERED, ENDED, FAILED, REFUSED = "matched", "differed", "ended", "failed", "refused"
 # An interval is fed and compared; a run from its start is fed nothing and compared; a run from its start
@@ -72,6 +73,11 @@ class Order:
     diagnose: bool = False
     mode: str = INTERVAL
     guise: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> Path:
+        """The folder of the parts of the run's snapshots."""
+        return Path(self.tape).parent / FOLDER
 
     def save(self, path: Path) -> None:
         """Write the order to a file."""
