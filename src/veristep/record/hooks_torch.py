@@ -262,13 +262,15 @@ def _wrap_optimizer(process: Process) -> None:
     Optimizer.__init__ = __init__  # type: ignore[method-assign]
 
     # These two run at every step, so they do without `_guarded`.
-    def before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def before(optimizer: Optimizer, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         guard = process.guard
         if guard.errors < MAX_ERRORS:
             try:
-                guard.tracker.update_begins(optimizer, args, kwargs)
+                if guard.tracker.update_begins(optimizer, args, kwargs):
+                    return _with_closure_followed(process, optimizer, args, kwargs)
             except Exception as error:  # noqa: BLE001 - boundary
                 guard.failed(error)
+        return None
 
     def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         guard = process.guard
@@ -280,6 +282,24 @@ def _wrap_optimizer(process: Process) -> None:
 
     register_optimizer_step_pre_hook(before)
     register_optimizer_step_post_hook(after)
+
+
+def _with_closure_followed(
+    process: Process, optimizer: Optimizer, args: Any, kwargs: Any
+) -> tuple[Any, Any]:
+    """Return a step's arguments with a closure that tells when it returned: then gradients are there."""
+    positional = "closure" not in kwargs
+    original = args[1] if positional else kwargs["closure"]
+
+    @functools.wraps(original)
+    def closure(*given: Any, **named: Any) -> Any:
+        result = original(*given, **named)
+        _guarded(process, "closure_returned", optimizer)
+        return result
+
+    if positional:
+        return (args[0], closure, *args[2:]), kwargs
+    return args, {**kwargs, "closure": closure}
 
 
 def _guarded(process: Process, method: str, *args: Any) -> None:

@@ -126,6 +126,9 @@ class Recorder:
         step.inputs.append([describe(step, handed, leaf, copy) for leaf in found])
         return args, kwargs
 
+    def closure_ahead(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+        """Do nothing yet: hyperparameters and gradients count once the closure has returned."""
+
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the gradients and note the hyperparameters."""
         parameters = parameters_of(optimizer)

@@ -55,6 +55,8 @@ class Underway:
 
     number: int
     boundary: str = ""
+    by_closure: bool = False
+    awaits_closure: bool = False
     began_ns: int = 0
     forwards: int = 0
     calls: int = 0
@@ -88,6 +90,9 @@ class Sink(Protocol):
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """A root module is called in training; return its arguments."""
+
+    def closure_ahead(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+        """An update begins whose gradients its closure has yet to compute."""
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """The gradients are there and the update is about to happen."""
@@ -199,19 +204,30 @@ class Tracker:
         self.roster.optimizer(optimizer)
         self._saw_optimizer = True
 
-    def update_begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        """``Optimizer.step`` was called."""
+    def update_begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> bool:
+        """``Optimizer.step`` was called; return whether its closure's first return is to be told of."""
         if self._stepping and not _is_stepping(self._stepping[0]):
             self._stepping.clear()  # the step before raised and never returned
         self._stepping.append(optimizer)
         if len(self._stepping) > 1:
-            return  # an optimizer that wraps others: the outermost update is the step
+            return False  # an optimizer that wraps others: the outermost update is the step
         self._saw_optimizer = True
         number = self.roster.optimizer(optimizer)
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         if not self.underway.opened:
-            closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-            self._open(CLOSURE if closure is not None else NONE)
-        self.sink.before_update(self.underway, optimizer, number)
+            self._open(CLOSURE if callable(closure) else NONE)
+        if not callable(closure):
+            self.sink.before_update(self.underway, optimizer, number)
+            return False
+        self.underway.by_closure = self.underway.awaits_closure = True
+        self.sink.closure_ahead(self.underway, optimizer, number)
+        return True
+
+    def closure_returned(self, optimizer: Optimizer) -> None:
+        """The closure of an update has computed the gradients; later calls only refine the step."""
+        if self.underway.awaits_closure:
+            self.underway.awaits_closure = False
+            self.sink.before_update(self.underway, optimizer, self.roster.optimizer(optimizer))
 
     def update_ended(self, optimizer: Optimizer) -> None:
         """``Optimizer.step`` is about to return."""
@@ -220,6 +236,7 @@ class Tracker:
         if self._stepping:
             return
         step = self.underway
+        self.closure_returned(optimizer)  # nothing to do, unless it was never called
         if step.number == 0:
             self._learn(step)
         try:

@@ -239,9 +239,7 @@ class Auditor:
         return Judged(interval, Verdict.UNVERIFIED, reason, seconds=seconds, output=third.output)
 
     def _warm_ups(self, interval: Interval) -> list[int]:
-        found = [set(warm_ups(self._run.streams[name], interval, 8)) for name in interval.streams]
-        common = sorted(set.intersection(*found)) if found else []
-        return common[:2]
+        return warm_ups([self._run.streams[name] for name in interval.streams], interval, 2)
 
     def replay(
         self,

@@ -131,6 +131,14 @@ class Replayer:
             args, kwargs = rebuild([args, dict(kwargs)], iter(replacements))
         return args, kwargs
 
+    def closure_ahead(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+        """Impose the hyperparameters early: some optimizers read them before they call their closure."""
+        target = self._target(step)
+        if target is not None:
+            record = self._tape.records[target]
+            self._compare_own_hyper(target, optimizer, record)
+            impose(optimizer, [dict(group) for group in record.hyper])
+
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Impose the hyperparameters and compare the gradients."""
         target = self._target(step)
@@ -142,7 +150,8 @@ class Replayer:
                 f"step {target} is taken by optimizer {number} in the replay, "
                 f"and by optimizer {record.optimizer} in the run"
             )
-        self._compare_own_hyper(target, optimizer, record)
+        if not step.by_closure:
+            self._compare_own_hyper(target, optimizer, record)
         impose(optimizer, [dict(group) for group in record.hyper])
         grads = [parameter.grad for parameter in parameters_of(optimizer)]
         self._compare(target, "gradient", record.grads, chunk, grads, self._names(number))

@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from veristep.core.records import NONE
+from veristep.core.records import CLOSURE, NONE, StepRecord
 from veristep.errors import UsageError
 from veristep.replay.recorded import RecordedRun, StreamRecord
 
 DRAW_DOMAIN = b"veristep/draw/v1"
 MIN_DRAWN = 3
 DEFAULT_COVERAGE = 0.1
-# Steps of the run's beginning that are looked through for a place to put a state in.
-WARM_UP_SEARCH = 64
+
+_Shape = tuple[int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,25 +121,38 @@ def containing(intervals: Sequence[Interval], span: str) -> list[Interval]:
     return found
 
 
-def warm_ups(stream: StreamRecord, interval: Interval, count: int) -> list[int]:
+def warm_ups(streams: Sequence[StreamRecord], interval: Interval, count: int) -> list[int]:
     """Return up to `count` numbers of steps after which the state of an interval can be put in place.
 
     A run's first interval starts by itself. Elsewhere at least one step is taken first, and the state is
-    put in where a step of the same optimizer begins in the same way.
+    put in where the run's own steps had the same shapes as those of the interval, on every rank: the
+    script goes on from there as it did, and a step with fewer micro-batches, as at the end of an epoch,
+    falls on the same step. The interval's own start is such a place, after as many steps; most often
+    there is a nearer one.
     """
     if interval.start == 0:
         return [0]
-    wanted = stream.steps[interval.start]
-    if wanted.boundary == NONE:
+    if any(stream.steps[interval.start].boundary == NONE for stream in streams):
         return []
-    found = [
-        step
-        for step in range(1, min(interval.start, WARM_UP_SEARCH) + 1)
-        if step in stream.steps
-        and stream.steps[step].optimizer == wanted.optimizer
-        and stream.steps[step].boundary == wanted.boundary
-    ]
-    return found[:count]
+    # One letter per shape: what is looked for is the first places of a word in a text.
+    letters: dict[tuple[_Shape | None, ...], str] = {}
+    shapes = (tuple(_shape(stream.steps.get(step)) for stream in streams) for step in range(interval.stop))
+    text = "".join([letters.setdefault(shape, chr(len(letters))) for shape in shapes])
+    wanted = text[interval.start :]
+    found: list[int] = []
+    place = text.find(wanted, 1)
+    while place != -1 and len(found) < count:
+        found.append(place)
+        place = text.find(wanted, place + 1)
+    return found
+
+
+def _shape(step: StepRecord | None) -> _Shape | None:
+    if step is None:
+        return None
+    # How often a closure is called, or an update tried, depends on the state and not on the place.
+    forwards = 0 if step.boundary == CLOSURE else step.forwards // (step.skipped + 1)
+    return step.optimizer, step.boundary, forwards
 
 
 def _whole(stream: StreamRecord, start: int, stop: int) -> bool:
