@@ -92,6 +92,7 @@ def _chunk(gathered: Gathered, digests: _Digests) -> dict[str, Any]:
             }
             for fetch in step.fetches
         ],
+        "evaluated": sorted(step.evaluated),
         "inputs": [[_kept(item, digests, keep=keep) for item in call] for call in step.inputs],
         "rng_after_last": states.number(step.rng_after_last),
         "rng": states.number(step.rng),

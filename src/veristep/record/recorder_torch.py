@@ -126,7 +126,12 @@ class Recorder:
         step.inputs.append([describe(step, handed, leaf, copy) for leaf in found])
         return args, kwargs
 
-    def closure_ahead(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+    def evaluated(self, step: Underway, args: Any, kwargs: Any) -> None:
+        """Note which loaders serve evaluations: what they yield decides nothing in a step."""
+        found = [self.handed.find(leaf) for leaf in leaves([args, kwargs])]
+        step.evaluated.update(slot for slot, _, _ in filter(None, found))
+
+    def closure_ahead(self, step: Underway, optimizer: Optimizer) -> None:
         """Do nothing yet: hyperparameters and gradients count once the closure has returned."""
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:

@@ -69,6 +69,7 @@ class Underway:
     rng: randomness.State | None = None
     yields: dict[str, int] = field(default_factory=dict)
     consumed: dict[str, int] = field(default_factory=dict)
+    evaluated: set[int] = field(default_factory=set)
     loss: Any = None
     loss_seen: bool = False
     scale: Any = None
@@ -91,7 +92,10 @@ class Sink(Protocol):
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """A root module is called in training; return its arguments."""
 
-    def closure_ahead(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+    def evaluated(self, step: Underway, args: Any, kwargs: Any) -> None:
+        """A root module is called in evaluation: what it is given belongs to no step."""
+
+    def closure_ahead(self, step: Underway, optimizer: Optimizer) -> None:
         """An update begins whose gradients its closure has yet to compute."""
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
@@ -140,10 +144,13 @@ class Tracker:
         if trains or next(module.buffers(), None) is not None:
             self.roster.module(module)
         self._in_training = False
-        if not self._saw_optimizer or not torch.is_grad_enabled() or _in_backward():
+        if not self._saw_optimizer or _in_backward():
             return args, kwargs, False
-        if not module.training and not self._evaluation_counts:
-            self._evaluation_forwards += trains
+        with_grad = torch.is_grad_enabled()
+        if not with_grad or not (module.training or self._evaluation_counts):
+            self._evaluation_forwards += trains and with_grad
+            if self._sink is not None:
+                self._sink.evaluated(self.underway, args, kwargs)
             return args, kwargs, False
         step = self.underway
         if not step.boundary:
@@ -220,7 +227,7 @@ class Tracker:
             self.sink.before_update(self.underway, optimizer, number)
             return False
         self.underway.by_closure = self.underway.awaits_closure = True
-        self.sink.closure_ahead(self.underway, optimizer, number)
+        self.sink.closure_ahead(self.underway, optimizer)
         return True
 
     def closure_returned(self, optimizer: Optimizer) -> None:

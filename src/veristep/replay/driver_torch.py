@@ -131,7 +131,10 @@ class Replayer:
             args, kwargs = rebuild([args, dict(kwargs)], iter(replacements))
         return args, kwargs
 
-    def closure_ahead(self, step: Underway, optimizer: Optimizer, number: int) -> None:
+    def evaluated(self, step: Underway, args: Any, kwargs: Any) -> None:
+        """Let an evaluation have what it has: it decides nothing in a step."""
+
+    def closure_ahead(self, step: Underway, optimizer: Optimizer) -> None:
         """Impose the hyperparameters early: some optimizers read them before they call their closure."""
         target = self._target(step)
         if target is not None:

@@ -101,8 +101,9 @@ class IntervalFeed(TapeFeed):
 
     def __init__(self, order: Order, mine: StreamOrder, fail: Fail) -> None:
         super().__init__(order, mine, fail)
+        self._evaluated: set[int] = set()
         self._fetches = self._taped_fetches()
-        self._guessed = False
+        self._guessed: set[int] = set()
         self.shift = self._loader_shift(self.records[order.start], StepRecord.from_json(mine.warm))
 
     def fetch(self, slot: int, index: int) -> dict[str, Any] | None:
@@ -111,11 +112,9 @@ class IntervalFeed(TapeFeed):
 
     def fetch_ahead_varies(self) -> bool:
         """Whether which batch a step used had to be guessed, and cannot be."""
-        if not self._guessed:
-            return False
         counts = [self.records[step].yields for step in sorted(self.records)]
         ahead = [
-            tuple(after.get(slot, 0) - before.get(slot, 0) for slot in after)
+            tuple(after.get(str(slot), 0) - before.get(str(slot), 0) for slot in self._guessed)
             for before, after in itertools.pairwise(counts)
         ]
         return len(set(ahead)) > 1
@@ -133,6 +132,7 @@ class IntervalFeed(TapeFeed):
             if record.tape is None:
                 continue
             chunk = self.chunk(step)
+            self._evaluated.update(chunk.get("evaluated", ()))
             for fetch in chunk["fetches"]:
                 state = chunk["states"][fetch["rng"]] if fetch["rng"] >= 0 else None
                 found[(fetch["slot"], fetch["index"])] = {**fetch, "state": state}
@@ -142,7 +142,8 @@ class IntervalFeed(TapeFeed):
         """Return, per loader slot, how far the run was ahead of the replay in batches.
 
         Known for sure where both steps were seen to use a batch of the loader. Where not, the batches
-        fetched so far tell, unless the loader fetches ahead by a varying number.
+        fetched so far tell, unless the loader fetches ahead by a varying number. That of an evaluation
+        does not matter.
         """
         shift: dict[int, int] = {}
         for slot, count in start.yields.items():
@@ -150,5 +151,6 @@ class IntervalFeed(TapeFeed):
                 shift[int(slot)] = start.consumed[slot] - warm.consumed[slot]
             else:
                 shift[int(slot)] = count - warm.yields.get(slot, 0)
-                self._guessed = True
+                if int(slot) not in self._evaluated:
+                    self._guessed.add(int(slot))
         return shift
