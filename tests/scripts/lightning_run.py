@@ -39,7 +39,12 @@ class Classifier(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(64, 96), nn.BatchNorm1d(96), nn.ReLU(), nn.Dropout(0.2), nn.Linear(96, 10)
+            nn.Flatten(),
+            nn.Linear(64, 96),
+            nn.BatchNorm1d(96),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(96, 10),
         )
 
     def forward(self, x):
