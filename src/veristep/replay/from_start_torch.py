@@ -141,6 +141,12 @@ class FromStart:
         args, kwargs = self._replace([args, dict(kwargs)], kept, live)
         return args, kwargs
 
+    def evaluated(self, step: Underway, args: Any, kwargs: Any) -> None:
+        """Let an evaluation have what it has: it decides nothing in a step."""
+
+    def closure_ahead(self, step: Underway, optimizer: Optimizer) -> None:
+        """Wait: hyperparameters and gradients are compared once the closure has returned."""
+
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Compare hyperparameters and gradients."""
         if not self._active or step.number >= self.order.stop:
