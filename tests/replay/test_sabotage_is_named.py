@@ -39,6 +39,10 @@ def test_one_reversed_update_of_one_tensor_is_named(lab: Lab, script: str) -> No
     assert finding["evidence"]["what"] == "update"
     assert len(finding["evidence"]["tensors"]) == 1
     assert finding["evidence"]["certain_since"] == STEP
+    measured = finding["evidence"]["measured"]
+    assert measured["cosine"] == pytest.approx(-1, abs=0.1)
+    assert measured["relative"] == pytest.approx(2, rel=0.1)
+    assert measured["tensors"] == finding["evidence"]["tensors"]
 
 
 def test_one_reversed_update_on_one_rank_is_named_with_its_rank(lab: Lab) -> None:

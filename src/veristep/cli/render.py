@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from veristep.case.measured import in_words, measured
 from veristep.case.wording import plain
 from veristep.core.verdicts import Finding, Result, Verdict
 from veristep.errors import VeristepError
@@ -88,6 +89,9 @@ def finding(value: Finding) -> None:
     if isinstance(tensors, (list, tuple)) and tensors:
         more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""
         out(f"   | tensor    {plain(tensors[0])}{more}")
+    sizes = measured(evidence)
+    if sizes is not None:
+        out(f"   | size      {plain(in_words(sizes))}")
     for suspect in value.suspects:
         if suspect.what != "tensor":
             out(f"   | {suspect.what:<9} {plain(suspect.value)} ({plain(suspect.how_known)})")

@@ -13,6 +13,7 @@ from veristep.core.canonical import Json, number
 from veristep.core.records import StepRecord
 from veristep.record import pack
 from veristep.record import randomness_torch as randomness
+from veristep.record.sketch_torch import NO_SKETCH, Sketch
 from veristep.record.steps_torch import Underway
 from veristep.record.tape import TapeWriter
 from veristep.record.tensors_torch import Digested, digest, to_part
@@ -35,6 +36,7 @@ class Gathered:
     grad_norm: float | None
     loss: float | None
     keeps_batches: bool = True
+    sketch: Sketch = NO_SKETCH
 
 
 def assemble(gathered: Gathered, stream: str, tape: TapeWriter) -> tuple[StepRecord, bool]:
@@ -83,6 +85,7 @@ def _chunk(gathered: Gathered, digests: _Digests) -> dict[str, Any]:
         "entry": gathered.entry.prefixes if gathered.entry else b"",
         "grads": gathered.grads.prefixes,
         "params": gathered.params.prefixes,
+        "sketch": gathered.sketch._asdict(),
         "fetches": [
             {
                 "slot": fetch.slot,

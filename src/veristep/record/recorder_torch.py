@@ -32,6 +32,7 @@ from veristep.record.copies_torch import Copies
 from veristep.record.files import FileWatch
 from veristep.record.handed_torch import Handed
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
+from veristep.record.sketch_torch import take
 from veristep.record.state_torch import Roster, Tree, hyperparameters, parameters_of
 from veristep.record.steps_torch import Fetch, Underway
 from veristep.record.tape import TapeWriter
@@ -165,6 +166,7 @@ class Recorder:
             params=params,
             grad_norm=self._grad_norm,
             loss=_loss(step),
+            sketch=take(parameters_of(optimizer), params.digest),
         )
         self._entry = None
         size = _size(kept_tensors(step))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +12,7 @@ from typing import NoReturn
 from veristep.core.canonical import Json
 from veristep.core.records import StepRecord
 from veristep.replay import order as words
-from veristep.replay.order import Answer, Difference
+from veristep.replay.order import Answer, Difference, Sampled
 
 # More than this many differences between the script's own inputs and the recorded ones are not told.
 MAX_OWN = 5000
@@ -31,7 +31,7 @@ class Answering:
     @property
     def open(self) -> bool:
         """Whether nothing has contradicted the record so far."""
-        return self._answer.status == words.MATCHED
+        return self._answer.status in (words.MATCHED, words.OBSERVED)
 
     def count(self, condition: str, outcome: str) -> None:
         """Count a step for one of the conditions: `order.CHECKED`, or why it was not."""
@@ -68,9 +68,26 @@ class Answering:
         self, step: int, what: str, tensors: list[str], expected: str, got: str, detail: str = ""
     ) -> NoReturn:
         """Say where the replay differs from the record, and end."""
+        self.hold(step, what, tensors, expected, got, detail)
+        self.done()
+
+    def hold(
+        self, step: int, what: str, tensors: list[str], expected: str, got: str, detail: str = ""
+    ) -> None:
+        """Note where the replay differs from the record, and go on: how far is still to be measured."""
         difference = Difference(step, what, tensors, expected, got, self._certain, detail)
         self._answer = replace(self._answer, status=words.DIFFERED, difference=difference)
-        self.done()
+
+    def measured(self, samples: Sequence[Sampled]) -> None:
+        """Add to a difference how far it goes."""
+        if self._answer.difference is not None:
+            difference = replace(self._answer.difference, samples=list(samples))
+            self._answer = replace(self._answer, difference=difference)
+
+    def observed(self, samples: Sequence[Sampled]) -> None:
+        """Say what was computed, in a replay that compares nothing."""
+        both = [*self._answer.observed, *samples]
+        self._answer = replace(self._answer, status=words.OBSERVED, observed=both)
 
     def fail(self, reason: str) -> NoReturn:
         """Say why the replay cannot be judged, and end."""
@@ -85,7 +102,8 @@ class Answering:
     def ended(self, steps: int) -> None:
         """Say that the script was over before the interval was."""
         reason = f"the script ended after step {steps} of the replay"
-        self._answer = replace(self._answer, status=words.ENDED, reason=reason)
+        if self.open:
+            self._answer = replace(self._answer, status=words.ENDED, reason=reason)
         self._answer.save(self._path)
 
     def done(self) -> NoReturn:

@@ -9,7 +9,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from veristep.errors import VeristepError
 from veristep.ledger.objects import ObjectStore
 from veristep.record import platform_facts
 from veristep.replay import order as words
+from veristep.replay import reading
 from veristep.replay.execute import Execution, execute
 from veristep.replay.order import Answer, Conditions, Difference, Order, StreamOrder
 from veristep.replay.plan import Interval, Plan, warm_ups
@@ -219,11 +220,12 @@ class Auditor:
         each time; one that was tampered with differs from its record in the same way every time.
         """
         warm_up = candidates[-1]
-        second = self.replay(interval, warm_up)
-        again = self.read(interval, second)
         assert judged.difference is not None
+        second = self.replay(interval, warm_up, measure=judged.difference[1].step)
+        again = self.read(interval, second)
         if same_differences(first, second):
-            return judged
+            # The same difference, now with how far it goes.
+            return replace(judged, difference=again.difference or judged.difference)
         third = self.replay(interval, candidates[0], diagnose=True)
         steady = warm_up != candidates[0] and same_differences(first, third)
         reason = (
@@ -247,13 +249,15 @@ class Auditor:
         warm_up: int,
         *,
         diagnose: bool = False,
+        measure: int = -1,
         mode: str = words.INTERVAL,
         guise: Guise | None = None,
     ) -> Execution:
         """Replay an interval once, in a room of its own, in a process that is made to believe a guise."""
         room = furnish(self._objects, self._origin, self._byte_code)
         try:
-            order = self._order(interval, warm_up, room, diagnose=diagnose, mode=mode)
+            order = self._order(interval, warm_up, room, mode)
+            order = replace(order, diagnose=diagnose, measure=measure)
             if guise is not None:
                 room, order = dressed(room, order, guise)
             execution = execute(room, order, self._objects.root, self._time_limit(interval, warm_up))
@@ -270,7 +274,7 @@ class Auditor:
             else "refused outside the scratch, by the interpreter only"
         )
 
-    def _order(self, interval: Interval, warm_up: int, room: Room, *, diagnose: bool, mode: str) -> Order:
+    def _order(self, interval: Interval, warm_up: int, room: Room, mode: str) -> Order:
         results = room.folder / "results"
         streams = {}
         for name in interval.streams:
@@ -288,7 +292,7 @@ class Auditor:
                 snapshot=start.object if start is not None else "",
                 end_snapshot=end.object if interval.closed and end is not None else "",
                 snapshots={}
-                if mode == words.INTERVAL
+                if mode in (words.INTERVAL, words.OBSERVE)
                 else {
                     str(step): each.object
                     for step, each in stream.snapshots.items()
@@ -303,7 +307,6 @@ class Auditor:
             results=str(results),
             streams=streams,
             writable=[str(room.folder), str(self._byte_code)],
-            diagnose=diagnose,
             mode=mode,
         )
 
@@ -403,9 +406,7 @@ def finding(judged: Judged, run: str) -> Finding:
     stream, difference = judged.difference
     tensor = difference.tensors[0] if difference.tensors else ""
     where = f", first in {tensor}" if tensor else ""
-    evidence: dict[str, Json] = {
-        key: value for key, value in asdict(difference).items() if key not in ("step",)
-    }
+    evidence = reading.evidence(difference)
     evidence["interval"] = [judged.interval.start, judged.interval.stop]
     evidence["stream"] = stream
     summary = _SUMMARIES.get(difference.what, "step {step} does not replay: {what} differs{where}")

@@ -26,7 +26,7 @@ from veristep.record.handed_torch import Handed
 from veristep.record.hooks_torch import Process
 from veristep.record.recorder_torch import describe, rank
 from veristep.record.shared import claim_stream
-from veristep.record.state_torch import Roster, capture, parameters_of, restore
+from veristep.record.state_torch import Roster, capture, flatten, parameters_of, restore
 from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tensors_torch import digest
@@ -42,6 +42,7 @@ from veristep.replay.compare_torch import (
 )
 from veristep.replay.containment import ContainedFiles, Containment
 from veristep.replay.from_start_torch import FromStart
+from veristep.replay.measure_torch import Measuring, observe, state
 from veristep.replay.order import Answer, Order, StreamOrder
 from veristep.replay.tape_feed_torch import IntervalFeed
 
@@ -64,6 +65,8 @@ class Replayer:
         self._handed = Handed()
         self._conformed: dict[str, Any] = {}
         self._modules = 0
+        self._measuring = Measuring(order.measure)
+        self._observes = order.mode == words.OBSERVE
 
     # -- the points of a step -----------------------------------------------------------------------
 
@@ -76,7 +79,8 @@ class Replayer:
         if target == self.order.start:
             self._put_state_in_place(target, clean=clean)
         if target >= self.order.stop:
-            self._compare_end(target)
+            if self._comparing:
+                self._compare_end(target)
             self._answer.done()
         record, chunk = self._tape.records[target], self._tape.chunk(target)
         if record.boundary != step.boundary:
@@ -156,8 +160,10 @@ class Replayer:
         if not step.by_closure:
             self._compare_own_hyper(target, optimizer, record)
         impose(optimizer, [dict(group) for group in record.hyper])
-        grads = [parameter.grad for parameter in parameters_of(optimizer)]
+        parameters = parameters_of(optimizer)
+        grads = [parameter.grad for parameter in parameters]
         self._compare(target, "gradient", record.grads, chunk, grads, self._names(number))
+        self._measuring.before(record, parameters)
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Compare the parameters and prepare the random states of the next step."""
@@ -167,8 +173,15 @@ class Replayer:
                 self._tape.impose_random_after_last(self.order.start)
             return
         record, chunk = self._tape.records[target], self._tape.chunk(target)
-        self._compare(target, "update", record.params, chunk, parameters_of(optimizer), self._names(number))
-        self._answer.matched(record)
+        parameters, names = parameters_of(optimizer), self._names(number)
+        self._compare(target, "update", record.params, chunk, parameters, names)
+        if self._observes:
+            self._answer.observed(observe(record, chunk, parameters, names))
+        elif self._answer.open:
+            self._answer.matched(record)
+        elif self._measuring.after(record, chunk, parameters, names) or target + 1 >= self.order.stop:
+            self._answer.measured(self._measuring.found)
+            self._answer.done()
         self.steps = target + 1
         self._tape.drop(target)
         if target + 1 < self.order.stop:
@@ -210,7 +223,8 @@ class Replayer:
 
     def finish(self) -> None:
         """The script is over before the interval is."""
-        if self._active and self._answer.open:
+        if self._active:
+            self._answer.measured(self._measuring.found)
             self._answer.ended(self.steps)
 
     # -- inner workings -----------------------------------------------------------------------------
@@ -220,6 +234,10 @@ class Replayer:
         if not self._active or step.number < self.order.warmup:
             return None
         return self.order.start + step.number - self.order.warmup
+
+    @property
+    def _comparing(self) -> bool:
+        return self._answer.open and not self._observes
 
     def _put_state_in_place(self, target: int, *, clean: bool) -> None:
         if not clean and self._mine.snapshot:
@@ -250,7 +268,12 @@ class Replayer:
         tensors: list[Any],
         names: list[str],
     ) -> None:
-        """Compare live tensors with the digest of a step, and end where they differ."""
+        """Compare live tensors with the digest of a step, and end where they differ.
+
+        Where the difference is to be measured, the replay goes on and compares nothing more.
+        """
+        if not self._comparing:
+            return
         got = digest_like(tensors, recorded)
         if got.digest == recorded:
             return
@@ -260,18 +283,24 @@ class Replayer:
                 "changes batches before its model gets them, and fetches ahead by a varying number"
             )
         differing = differing_tensors(recorded, chunk[_PREFIXES[what]], got, tensors, names)
-        self._answer.differ(target, what, differing, recorded.root, got.digest.root)
+        if target != self.order.measure:
+            self._answer.differ(target, what, differing, recorded.root, got.digest.root)
+        self._answer.hold(target, what, differing, recorded.root, got.digest.root)
+        self._measuring.differing = differing
 
     def _compare_end(self, step: int) -> None:
         """Compare the whole state with the snapshot the run took here, optimizer and buffers too."""
         if not self._mine.end_snapshot:
             return
         recorded = snapshots.load(self._objects, self.order.parts, self._mine.end_snapshot)
-        differing = differing_state(recorded, capture(self.roster), self._modules)
+        live = capture(self.roster)
+        differing = differing_state(recorded, live, self._modules)
         if differing:
             names = [path for path, _, _ in differing][:MAX_NAMED]
-            _, expected, got = differing[0]
-            self._answer.differ(step, "state", names, expected, got, "at the interval's end")
+            path, expected, got = differing[0]
+            self._answer.hold(step, "state", names, expected, got, "at the interval's end")
+            one, other = dict(flatten(recorded))[path], dict(flatten(live)).get(path)
+            self._answer.measured(state(step, path, one, other))
 
 
 # Where a step's tape keeps the digests of the units behind each digest of its record.
@@ -299,7 +328,7 @@ def _tolerate_known_groups() -> None:
 def build(config: RecordConfig, roster: Roster) -> Replayer | FromStart:
     """Build the replayer; called when the process turns out to train."""
     order = Order.load(Path(config.extra))
-    make = Replayer if order.mode == words.INTERVAL else FromStart
+    make = Replayer if order.mode in (words.INTERVAL, words.OBSERVE) else FromStart
     return make(config, order, roster)
 
 

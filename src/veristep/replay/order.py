@@ -13,8 +13,11 @@ from veristep.ledger.snapshots import FOLDER
 
 MATCHED, DIFFERED, ENDED, FAILED, REFUSED = "matched", "differed", "ended", "failed", "refused"
 # An interval is fed and compared; a run from its start is fed nothing and compared; a run from its start
-# that is only to show what the script makes by itself is fed after that was compared, and nothing else is.
-INTERVAL, FROM_START, CONDITIONS = "interval", "from-start", "conditions"
+# that is only to show what the script makes by itself is fed after that was compared, and nothing else is;
+# an interval that is to be observed is fed, and what it computes is told.
+INTERVAL, FROM_START, CONDITIONS, OBSERVE = "interval", "from-start", "conditions", "observe"
+# A replay that did not compare but told what it computed.
+OBSERVED = "observed"
 # What a conditioned replay takes as recorded, as coverage names it.
 HYPERPARAMETERS, BATCHES, RANDOM_STATES = "hyperparameters", "batches", "random states"
 CHECKED = "checked"
@@ -59,8 +62,9 @@ class Order:
         streams: what each process is to do.
         writable: folders the script may write to.
         diagnose: let torch name operations that are not deterministic.
-        mode: `INTERVAL`, `FROM_START` or `CONDITIONS`.
+        mode: `INTERVAL`, `FROM_START`, `CONDITIONS` or `OBSERVE`.
         guise: what the replaying processes are made to believe, see `replay.guise`.
+        measure: a step that is known to differ: how far, is measured; -1 for none.
     """
 
     start: int
@@ -73,6 +77,7 @@ class Order:
     diagnose: bool = False
     mode: str = INTERVAL
     guise: Mapping[str, Any] = field(default_factory=dict)
+    measure: int = -1
 
     @property
     def parts(self) -> Path:
@@ -92,6 +97,29 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampled:
+    """What one line of a sketch shows of the run and of a replay.
+
+    Attributes:
+        step: the step after which it was taken.
+        tensor: name of its tensor.
+        start: its first byte in the tensor.
+        weight: how many lines it stands for.
+        later: steps between the update it tells of and the one it was taken after.
+        recorded: updates (or values) of the run, one per coordinate.
+        replayed: the same of the replay.
+    """
+
+    step: int
+    tensor: str
+    start: int
+    weight: float
+    later: int
+    recorded: Sequence[float]
+    replayed: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """The first place where a replayed step is not the recorded one.
 
@@ -103,6 +131,7 @@ class Difference:
         got: replayed digest.
         certain_since: the last step before it whose every block was compared and equal, or the start.
         detail: what else is worth saying.
+        samples: what is known of the recorded and the replayed update, coordinate by coordinate.
     """
 
     step: int
@@ -112,6 +141,7 @@ class Difference:
     got: str
     certain_since: int
     detail: str = ""
+    samples: Sequence[Sampled] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +160,7 @@ class Answer:
         conditions: of how many steps these were compared with the script's own.
         notes: what weakens the comparison without contradicting it.
         platform: differences between this process and the recorded one.
+        observed: for observed: what the run and the replay had after each step.
     """
 
     status: str
@@ -142,6 +173,7 @@ class Answer:
     conditions: Conditions = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     platform: Mapping[str, Json] = field(default_factory=dict)
+    observed: Sequence[Sampled] = ()
 
     def save(self, path: Path) -> None:
         """Write the answer, whole or not at all."""
@@ -154,6 +186,12 @@ class Answer:
         """Read an answer."""
         fields = json.loads(path.read_text(encoding="utf-8"))
         difference = fields["difference"]
-        fields["difference"] = Difference(**difference) if difference else None
-        fields["own"] = [Difference(**each) for each in fields["own"]]
+        fields["difference"] = _difference(difference) if difference else None
+        fields["own"] = [_difference(each) for each in fields["own"]]
+        fields["observed"] = [Sampled(**each) for each in fields["observed"]]
         return cls(**fields)
+
+
+def _difference(fields: dict[str, Any]) -> Difference:
+    samples = [Sampled(**each) for each in fields.pop("samples")]
+    return Difference(**fields, samples=samples)
