@@ -11,6 +11,7 @@ import click
 from veristep.case.wording import plain
 from veristep.cli import render
 from veristep.cli.options import engine_options, json_option, ledger_option, open_ledger
+from veristep.cli.sarif import report, sarif_option
 from veristep.core.verdicts import Severity, Verdict
 from veristep.errors import ExitStatus, UsageError
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     help="Lowest severity that makes the exit status 1 [default: warning].",
 )
 @json_option
+@sarif_option
 def command(
     run: str,
     ledger_path: Path | None,
@@ -53,6 +55,7 @@ def command(
     memory: int | None,
     fail_on: str,
     as_json: bool,
+    sarif_path: Path | None,
 ) -> int:
     """Replay intervals of RUN (an id, its beginning, or "last") and compare every step.
 
@@ -68,7 +71,7 @@ def command(
     chosen = (everything, intervals, coverage, steps, from_start)
     if sum(each is not None and each is not False for each in chosen) > 1:
         raise UsageError("--all, --intervals, --coverage, --steps and --from-start exclude each other")
-    with open_ledger(ledger_path) as ledger:
+    with report(sarif_path, "audit") as sarif, open_ledger(ledger_path) as ledger:
         run_id = records.find(ledger, run)
         recorded = records.load(ledger, run_id)
         if from_start:
@@ -79,11 +82,13 @@ def command(
             options = Options(workers=workers or 0, memory=memory or 0)
             nonce = secrets.token_bytes(32)
             audit = conduct(ledger, recorded, plan, choice, Lines().show, nonce, engine, options)
+        status = _status(audit, Severity(fail_on))
+        sarif.result(audit.result, status, run_id, properties={"room": audit.room})
     if as_json:
         render.as_json({**audit.result.to_json(), "run": run_id, "risk": _risk(audit)})
     else:
         _print(audit, recorded)
-    return _status(audit, Severity(fail_on))
+    return status
 
 
 def _choice(

@@ -11,6 +11,7 @@ import click
 
 from veristep.cli import render
 from veristep.cli.options import json_option, ledger_option, open_ledger
+from veristep.cli.sarif import report, sarif_option
 from veristep.core.verdicts import Verdict
 from veristep.errors import ExitStatus
 
@@ -30,20 +31,24 @@ _STATUS = {
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @ledger_option
 @json_option
-def command(file: Path, ledger_path: Path | None, as_json: bool) -> int:
+@sarif_option
+def command(file: Path, ledger_path: Path | None, as_json: bool, sarif_path: Path | None) -> int:
     """Say whether FILE is what a recorded run wrote, at which step, and whether it changed since.
 
     Exit status 0 when it is, 1 when it was changed, 3 when the record does not know it.
     """
     from veristep.case.origin import trace
 
-    with open_ledger(ledger_path) as ledger:
+    with report(sarif_path, "verify") as sarif, open_ledger(ledger_path) as ledger:
         traced = trace(ledger, file, time.time_ns())
+        status = int(_STATUS[traced.result.verdict])
+        subject, uri = traced.file.sha256, Path(traced.file.path).absolute().as_uri()
+        sarif.result(traced.result, status, subject, uri=uri)
     if as_json:
         render.as_json(_to_json(traced))
     else:
         _print(traced)
-    return int(_STATUS[traced.result.verdict])
+    return status
 
 
 def _print(traced: Traced) -> None:
