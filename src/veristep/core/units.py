@@ -9,15 +9,19 @@ units a step will show, and a replay that is told the seed and the count digests
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 # Small enough that one unit takes 5 to 10 microseconds to digest (BLAKE3 reads about 7 GB/s on one core):
 # the time of a step is met that closely. Numbers of units are computed, not listed, so many cost nothing.
 UNIT_BYTES = 1 << 15
+# How much of each unit's digest is kept and digested to the root.
+PREFIX_BYTES = 16
+_ITEM_BITS = re.compile(r"[a-z_]*?(\d+)", re.ASCII)
 
 
 class Unit(NamedTuple):
@@ -76,3 +80,18 @@ def order(total: int, seed: int) -> Iterator[int]:
     for _ in range(total):
         yield position
         position = (position + stride) % total
+
+
+def chosen(count: int, total: int, seed: int | None) -> list[int]:
+    """Return the numbers of the first `count` units of an order; without a seed, of the natural one."""
+    numbers = range(total) if seed is None else order(total, seed)
+    return list(islice(numbers, count))
+
+
+def item_bytes(dtype: str) -> int:
+    """Return the bytes of one element of a dtype, by its torch name: ``float32`` has 4.
+
+    A name without a width, ``bool``, stands for one byte.
+    """
+    match = _ITEM_BITS.match(dtype)
+    return max(1, int(match[1]) // 8) if match else 1

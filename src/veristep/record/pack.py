@@ -123,6 +123,32 @@ def read(data: memoryview | bytes, from_part: FromPart) -> Any:
         raise MalformedError(f"pack does not hold a tree: {error!r}") from error
 
 
+def find(read: Callable[[int], bytes], length: int, field: str) -> tuple[int, int] | None:
+    """Return offset and size of the part in a field of a pack's tree, reading only its header.
+
+    Args:
+        read: reads so many bytes from the start of the pack on.
+        length: of the whole pack.
+        field: a key of the tree.
+
+    Raises:
+        MalformedError: that is not a pack of this length.
+    """
+    lead = read(len(MAGIC) + 4)
+    size = int.from_bytes(lead[len(MAGIC) :], "little")
+    if size > length:
+        raise MalformedError("pack header is longer than the pack")
+    header, offset = _header(memoryview(lead + read(size)))
+    tree = header.get("tree")
+    value = tree.get(field) if isinstance(tree, dict) else None
+    number = value.get("$part") if isinstance(value, dict) else None
+    for place, (_dtype, _shape, part) in enumerate(_table(header)):
+        if place == number:
+            return (offset, part) if offset + part <= length else None
+        offset += part
+    return None
+
+
 def digest(data: memoryview | bytes) -> str:
     """Return the digest of a whole pack, as `Packed.digest` has it.
 

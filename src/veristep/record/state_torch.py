@@ -21,6 +21,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from veristep.errors import MalformedError
+from veristep.record import replicas_torch as replicas
 
 Tree = dict[str, Any]
 # Wrappers put these in front of the names a script's author knows.
@@ -112,7 +113,7 @@ class Roster:
 
         A key, ``0:features.weight``, finds the parameter again: number of the root module, and name.
         """
-        names, keys = self.names(), self._keys()
+        names, keys, modules = self.names(), self._keys(), self.modules()
         optimizers: list[Any] = []
         for optimizer in self.optimizers():
             parameters = [] if optimizer is None else parameters_of(optimizer)
@@ -124,6 +125,7 @@ class Roster:
                     "keys": [keys.get(id(parameter), "") for parameter in parameters],
                     "shapes": [list(parameter.shape) for parameter in parameters],
                     "dtypes": [str(parameter.dtype).removeprefix("torch.") for parameter in parameters],
+                    "replicas": None if optimizer is None else replicas.describe(modules, optimizer),
                 }
             )
         entry = [names.get(id(parameter), "?") for parameter in self.parameters()]

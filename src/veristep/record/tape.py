@@ -14,6 +14,8 @@ from veristep.record import pack
 
 # Linux takes at most 1024 buffers in one call (IOV_MAX).
 _MAX_PIECES = 1024
+# Holds the header of nearly every chunk.
+_HEAD_BYTES = 16 << 10
 Place = tuple[str, int, int, str]
 
 
@@ -85,6 +87,26 @@ def read_chunk(directory: Path, place: Place) -> bytes:
             f"expected {expected}, got {got}"
         )
     return chunk
+
+
+def read_field(directory: Path, place: Place, field: str) -> bytes | None:
+    """Return the bytes in one field of a chunk without reading the rest, and unchecked.
+
+    For looking on while a run goes on; what is concluded from a record rests on `read_chunk`.
+    None when it is not there, or not to be read.
+    """
+    name, offset, length, _digest = place
+    try:
+        with (directory / name).open("rb", buffering=_HEAD_BYTES) as file:
+            file.seek(offset)
+            found = pack.find(file.read, length, field)
+            if found is None:
+                return None
+            start, size = found
+            file.seek(offset + start)
+            return file.read(size)
+    except (OSError, MalformedError):
+        return None
 
 
 def _write_all(descriptor: int, chunk: list[bytes | memoryview], offset: int, length: int) -> None:

@@ -6,6 +6,7 @@ and when it fails later on the run goes on and the gap is recorded, or told once
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shutil
@@ -26,10 +27,12 @@ from veristep.ledger.snapshots import FOLDER, SnapshotStore
 from veristep.record.channel import complain
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.shared import heartbeats
+from veristep.record.tape import read_field
 from veristep.supervise import boot, code, describe
 from veristep.supervise.child import Child, Received
 from veristep.supervise.lock import SupervisorLock
 from veristep.supervise.receiver import Receiver
+from veristep.supervise.replicas import Replicas
 from veristep.supervise.retention import Retention, default_budget
 from veristep.supervise.silent import SilentProcesses
 from veristep.supervise.spool import SPOOL_FOLDER
@@ -100,6 +103,7 @@ class _Opened:
     project: str
     lock: SupervisorLock
     retention: Retention
+    replicas: Replicas
     pending: list[Draft] = field(default_factory=list)
     lost: int = 0
     looked_at: float = field(default_factory=time.monotonic)
@@ -214,15 +218,16 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         def keep(data: bytes) -> None:
             _keep(opened, data)
 
+        replicas = Replicas(run_id, functools.partial(read_field, directory / "tape"))
         retention = Retention(SnapshotStore(directory / FOLDER), ledger.objects, budget)
         receiver = Receiver(
             folder / SOCKET_NAME,
             keep,
             directory / SPOOL_FOLDER,
             describe.secret_values(os.environ),
-            (retention.hear,),
+            (retention.hear, replicas.hear),
         )
-        opened = _Opened(run_id, ledger, config, log, receiver, project, lock, retention)
+        opened = _Opened(run_id, ledger, config, log, receiver, project, lock, retention, replicas)
         return opened
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -293,6 +298,7 @@ def _attend(opened: _Opened, child: Child) -> None:
             opened.receiver.poll(POLL_SECONDS)
             _note_signals(opened)
             _look(opened, silent)
+            _raise_findings(opened)
             if _seal_is_due(opened):
                 _seal(opened)
         except Exception as error:  # noqa: BLE001 - boundary: the command goes on without us
@@ -319,6 +325,21 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
             "is not recorded (started with -E, -I or -S, or with a PYTHONPATH of its own?)",
             pid=process.pid,
         )
+
+
+def _raise_findings(opened: _Opened) -> None:
+    """Write down at once what was found while the run goes on, and say it once."""
+    findings, opened.replicas.findings = opened.replicas.findings, []
+    for each in findings:
+        complain(
+            f"{each.severity.value}[{each.rule}]: run {opened.run}: {each.summary}; "
+            f"look: veristep show {opened.run}; training goes on"
+        )
+    opened.pending += [
+        Draft("finding.raised", each.to_json(), opened.run, opened.project) for each in findings
+    ]
+    if findings:
+        _seal(opened)
 
 
 def _thin_out(opened: _Opened) -> None:
@@ -409,6 +430,10 @@ def _close(opened: _Opened, returncode: int) -> Ended:
         receiver.take_spooled(final=True)
         for stream, missing in _unheard(opened).items():
             receiver.gap("steps", f"{missing} steps were taken and never told", of=stream)
+        _raise_findings(opened)
+        compared = opened.replicas.line()
+        if compared is not None:
+            receiver.own(compared)
         receiver.own({"type": "exit", "returncode": returncode})
         receiver.close()
         _seal(opened)
