@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sqlite3
@@ -175,6 +176,17 @@ class Ledger:
         size = head.frontier.size
         memory.remember(self.origin, memory.Seen(str(self._key), note), size)
         return [Receipt(place.index, place.leaf_hash.hex(), note, size) for place in placed]
+
+    def secret(self, purpose: str) -> bytes:
+        """Return 32 bytes that follow from `purpose` and that only the holder of the log's key can compute.
+
+        Raises:
+            StorageError: the ledger is read-only.
+        """
+        # Ed25519 signs the same message in the same way each time; no note begins like this one.
+        message = f"veristep/secret/v1\n{self.origin}\n{purpose}".encode()
+        with self._mutex:
+            return hashlib.sha256(self._load_signer().sign(message)).digest()
 
     def entries(
         self, *, run: str | None = None, kind: str | None = None, since: int = 0

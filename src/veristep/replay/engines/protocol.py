@@ -8,6 +8,7 @@ from typing import Protocol
 
 from veristep.core.canonical import Json
 from veristep.core.verdicts import Verdict
+from veristep.replay import causes
 from veristep.replay.audit import Auditor, Judged
 from veristep.replay.plan import Interval
 
@@ -68,9 +69,9 @@ def judge(auditor: Auditor, interval: Interval) -> Done:
     try:
         return Done(auditor.judge(interval), dict(auditor.facts))
     except MemoryError:
-        reason = "too little memory to prepare the replay: use fewer workers, or a larger machine"
+        reason = causes.TOO_LITTLE_MEMORY
     except OSError as error:
-        reason = f"the replay could not be prepared or read: {_place(error)}"
+        reason = causes.of_error(error)
     except Exception as error:  # noqa: BLE001 - boundary: an interval without a verdict has a reason
         reason = f"the audit itself failed there: {type(error).__name__}: {error}"[:500]
     return Done(unverified(interval, reason), dict(auditor.facts))
@@ -96,8 +97,3 @@ def merge(facts: dict[str, Json], more: Mapping[str, Json]) -> None:
         else:
             parts = {*str(facts[key]).split(" | "), *str(value).split(" | ")}
             facts[key] = " | ".join(sorted(parts))
-
-
-def _place(error: OSError) -> str:
-    """Return an error without the name of a scratch folder, which is another one each time."""
-    return error.strerror or type(error).__name__
