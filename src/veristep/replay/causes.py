@@ -81,7 +81,7 @@ def explain(reason: str, output: str) -> str:
 
 
 def of_error(error: OSError) -> str:
-    """Return why a replay could not be prepared, without names of scratch folders: they differ each time."""
+    """Return why a replay could not be prepared, without names of scratch folders."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DISK_FULL
     if error.errno in (errno.ENOMEM, errno.EAGAIN):

@@ -98,6 +98,7 @@ class Local:
         while waiting or any(each.task for each in self._workers):
             self._hand_out(waiting)
             yield from self._collect(waiting)
+            self._options.tick()
 
     def close(self) -> None:
         """End every worker, and every replay they have started."""

@@ -80,6 +80,7 @@ class Ray:
                     task = waiting.popleft()
                     running[self._submit(task)] = task
                 ready, _ = self._ray.wait(list(running), num_returns=1, timeout=WAIT_SECONDS)
+                self._options.tick()
                 for each in ready:
                     yield from self._finish(each, running.pop(each), waiting)
         finally:

@@ -88,6 +88,7 @@ class Slurm:
             while waiting and len(self._jobs) < most:
                 self._submit(waiting.popleft())
             time.sleep(POLL_SECONDS)
+            self._options.tick()
             queued = self._queued()
             for job in list(self._jobs):
                 yield from self._look(job, queued, waiting)
