@@ -77,7 +77,7 @@ class Delay:
     """How long from a tampered step to its finding, for sabotage that goes on once it has begun.
 
     Attributes:
-        expected: seconds, on average.
+        expected: seconds, on average, with sealing as slow as it may be.
         worst: seconds, at most, as long as replays take what they took and a processor runs them.
     """
 
@@ -100,6 +100,7 @@ def delay(*, share: float, rate: float, cost: float, seconds: float, interval: f
         seal: the longest time until the steps of an interval are sealed and seen.
     """
     period = max(cost / (share * rate), seconds)
-    wait = interval + seal + seconds
-    # The sabotage begins anywhere in a window, and as much of that window is tampered with as is left.
-    return Delay(expected=interval / 2 + seal / 2 + seconds + period, worst=wait + 2 * period)
+    wait = seal + seconds
+    # Where in a window the sabotage begins is a matter of chance, and as much of that window is tampered
+    # with as is left of it. The mean over both is one period: 1/3 (found at once) + 1/6 + 1/2 (found next).
+    return Delay(expected=interval / 2 + wait + period, worst=interval + wait + 2 * period)

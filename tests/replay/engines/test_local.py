@@ -76,7 +76,7 @@ def test_an_interval_whose_workers_always_die_is_unverified_and_says_how(auditor
     judged = list(engine.run(intervals(auditor)[:1]))
     engine.close()
     assert [each.verdict for each in judged] == [Verdict.UNVERIFIED]
-    assert "killed by signal 9, 3 times" in judged[0].reason
+    assert "was killed (signal 9, SIGKILL), 3 times" in judged[0].reason
 
 
 def test_a_replay_that_outgrows_the_memory_bound_is_ended_and_unverified(auditor: Auditor) -> None:

@@ -73,6 +73,18 @@ def resident(pid: int) -> int:
     return total
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor seconds of a process, its descendants and those of theirs that ended."""
+    tick = os.sysconf("SC_CLK_TCK")
+    total = 0
+    for each in tree(pid):
+        with suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{each}/stat").read_text(encoding="ascii", errors="replace")
+            # utime, stime, cutime and cstime are fields 14 to 17; the name in field 2 may hold anything.
+            total += sum(int(word) for word in fields.rpartition(")")[2].split()[11:15])
+    return total / tick
+
+
 def end_tree(pid: int) -> None:
     """Kill a process of ours and all its descendants, also those in sessions of their own."""
     with suppress(ProcessLookupError, PermissionError):

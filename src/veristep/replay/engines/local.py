@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from veristep.core.canonical import Json
+from veristep.replay import causes
 from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines import footprint, worker
 from veristep.replay.engines.protocol import ATTEMPTS, Done, Options, merge, unverified
@@ -47,6 +48,8 @@ class _Worker:
     scratch: Path
     task: _Task | None = None
     peak: int = 0
+    processor: float = 0.0
+    processor_before: float = 0.0
 
 
 @dataclass(slots=True)
@@ -81,6 +84,12 @@ class Local:
         self._workers: list[_Worker] = []
         self._measured = _Measured()
         self._facts: dict[str, Json] = dict(auditor.facts)
+        self._processor = 0.0
+
+    @property
+    def processor_seconds(self) -> float:
+        """What all replays so far have taken, those that were ended included."""
+        return self._processor
 
     @property
     def facts(self) -> dict[str, Json]:
@@ -120,7 +129,8 @@ class Local:
             task = waiting.popleft()
             task.attempts += 1
             task.began = time.monotonic()
-            chosen.task, chosen.peak = task, 0
+            chosen.task, chosen.peak, chosen.processor = task, 0, 0.0
+            chosen.processor_before = footprint.processor_seconds(chosen.process.pid or 0)
             self._options.started(task.interval)
             with suppress(OSError):  # a worker that is gone is noticed, and the task tried again
                 chosen.pipe.send(task.interval)
@@ -134,6 +144,7 @@ class Local:
             done = self._receive(one)
             if done is not None:
                 one.task = None
+                self._processor += max(done.processor, one.processor)
                 self._measured.add(len(task.interval.streams), one.peak)
                 merge(self._facts, done.facts)
                 yield done.judged
@@ -152,7 +163,8 @@ class Local:
     def _lost(self, one: _Worker, task: _Task, waiting: deque[_Task]) -> Judged | None:
         """Try the interval of a worker that died again, elsewhere; say so when that was in vain."""
         one.process.join(1.0)
-        how = _ended(one.process.exitcode)
+        how = causes.ended(one.process.exitcode)
+        self._processor += one.processor
         self._end(one)
         self._workers.remove(one)
         if task.attempts < ATTEMPTS:
@@ -170,9 +182,12 @@ class Local:
                 continue
             now = footprint.resident(one.process.pid)
             one.peak = max(one.peak, now)
+            used = footprint.processor_seconds(one.process.pid) - one.processor_before
+            one.processor = max(one.processor, used)
             if now <= self._memory:
                 continue
             interval, began = one.task.interval, one.task.began
+            self._processor += one.processor
             self._end(one)
             self._workers.remove(one)
             reason = f"the replay took more memory than the {_size(self._memory)} it may: raise --memory"
@@ -216,12 +231,6 @@ def _default_workers(auditor: Auditor) -> int:
     first = [stream for stream in auditor.run.streams.values() if stream.steps and not stream.restart]
     threads = sum(int(stream.platform.get("threads") or 1) for stream in first)
     return max(1, len(os.sched_getaffinity(0)) // max(1, threads))
-
-
-def _ended(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"was killed by signal {-code}"
-    return f"ended with status {code}"
 
 
 def _size(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -59,10 +60,17 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a worker sends back: the verdict, and what the replay ran in."""
+    """What a worker sends back.
+
+    Attributes:
+        judged: the verdict.
+        facts: what the replay ran in.
+        processor: processor seconds it took, of the worker and of all replays it waited for.
+    """
 
     judged: Judged
     facts: Mapping[str, Json]
+    processor: float = 0.0
 
 
 def judge(auditor: Auditor, interval: Interval) -> Done:
@@ -70,15 +78,26 @@ def judge(auditor: Auditor, interval: Interval) -> Done:
 
     A worker that ended with a traceback would leave an interval without a word.
     """
+    before = _processor_seconds()
+    judged = _judge(auditor, interval)
+    return Done(judged, dict(auditor.facts), _processor_seconds() - before)
+
+
+def _judge(auditor: Auditor, interval: Interval) -> Judged:
     try:
-        return Done(auditor.judge(interval), dict(auditor.facts))
+        return auditor.judge(interval)
     except MemoryError:
         reason = causes.TOO_LITTLE_MEMORY
     except OSError as error:
         reason = causes.of_error(error)
     except Exception as error:  # noqa: BLE001 - boundary: an interval without a verdict has a reason
         reason = f"the audit itself failed there: {type(error).__name__}: {error}"[:500]
-    return Done(unverified(interval, reason), dict(auditor.facts))
+    return unverified(interval, reason)
+
+
+def _processor_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def unverified(interval: Interval, reason: str, seconds: float = 0.0) -> Judged:
