@@ -131,13 +131,14 @@ class Auditor:
         return self._run
 
     @property
-    def ledger(self) -> Path:
-        """The ledger's folder, as this auditor sees it."""
-        return self._objects.root.parent
+    def objects(self) -> ObjectStore:
+        """Where the run's objects lie."""
+        return self._objects
 
-    def sees_ledger(self) -> bool:
-        """Whether what it needs lies where it looks for it; a worker elsewhere may not see it."""
-        return self._objects.root.is_dir() and self._run.directory.is_dir()
+    @property
+    def origin(self) -> Origin:
+        """What its rooms are made from."""
+        return self._origin
 
     def elsewhere(self, *, ledger: Path | None = None, byte_code: Path | None = None) -> Auditor:
         """Return the same auditor with other folders: a copy of the ledger, another machine's cache."""
@@ -145,37 +146,15 @@ class Auditor:
         moved.facts = dict(self.facts)
         if ledger is not None:
             moved._objects = ObjectStore(ledger / self._objects.root.name)
-            place = self._run.directory.relative_to(self.ledger)
+            place = self._run.directory.relative_to(self._objects.root.parent)
             moved._run = replace(self._run, directory=ledger / place)
         if byte_code is not None:
             moved._byte_code = byte_code
         return moved
 
-    def threads(self, interval: Interval) -> int:
-        """Return how many processors a replay of an interval uses: as many as the run did."""
-        platforms = [self._run.streams[name].platform for name in interval.streams]
-        return max(1, sum(int(each.get("threads") or 1) for each in platforms))
-
     def time_limit(self, interval: Interval) -> float:
         """Return how many seconds one replay of an interval may take."""
         return self._time_limit(interval, max(self._warm_ups(interval), default=0))
-
-    def needs(self, interval: Interval) -> list[Path]:
-        """Return the files of the ledger that replays of an interval read."""
-        names = [file.object for file in self._origin.code.files if file.object]
-        names += [file.object for file in self._origin.preserved if file.object]
-        tapes: set[str] = set()
-        for name in interval.streams:
-            stream = self._run.streams[name]
-            for step in (interval.start, interval.stop):
-                snapshot = stream.snapshots.get(step)
-                names += [snapshot.object] if snapshot is not None and snapshot.object else []
-            for step in range(max(0, interval.start - LOOK_BACK_STEPS), interval.stop):
-                record = stream.steps.get(step)
-                if record is not None and record.tape is not None:
-                    tapes.add(record.tape[0])
-        paths = {self._objects.path(name) for name in names} | {self._run.tape / name for name in tapes}
-        return sorted(path for path in paths if path.is_file())
 
     def judge(self, interval: Interval) -> Judged:
         """Replay one interval and say what that shows."""

@@ -23,7 +23,7 @@ from typing import Any
 from veristep.core.canonical import Json
 from veristep.errors import UnavailableError
 from veristep.replay.audit import Auditor, Judged
-from veristep.replay.engines import footprint, remote, wire
+from veristep.replay.engines import evidence, footprint, remote, wire
 from veristep.replay.engines.protocol import ATTEMPTS, Options, merge, unverified
 from veristep.replay.engines.remote import Answer
 from veristep.replay.plan import Interval
@@ -125,10 +125,10 @@ class Ray:
         return self._judge.remote([self._handed], wire.dump(task.interval), files)
 
     def _files(self, interval: Interval) -> dict[str, Any]:
-        ledger = self._auditor.ledger
+        ledger = evidence.ledger(self._auditor)
         return {
             str(path.relative_to(ledger)): self._ray.put(path.read_bytes())
-            for path in self._auditor.needs(interval)
+            for path in evidence.files(self._auditor, interval)
         }
 
     def _finish(self, reference: Any, task: _Task, waiting: deque[_Task]) -> Iterator[Judged]:

@@ -25,7 +25,7 @@ from pathlib import Path
 from veristep.core.canonical import Json
 from veristep.errors import MalformedError, VeristepError
 from veristep.replay.audit import Auditor, Judged, byte_code_folder
-from veristep.replay.engines import wire
+from veristep.replay.engines import evidence, wire
 from veristep.replay.engines.protocol import Done, judge
 from veristep.replay.engines.worker import die_with
 from veristep.replay.plan import Interval
@@ -97,8 +97,10 @@ def answer(folder: Path, digest: str, interval: Interval) -> Answer:
     auditor: Auditor = pickle.loads(data)  # noqa: S301 - the digest is that of what we wrote
     copied = os.environ.get(LEDGER)
     auditor = auditor.elsewhere(ledger=Path(copied) if copied else None, byte_code=byte_code_folder())
-    if not auditor.sees_ledger():
-        return Answer(host, trouble=f"{auditor.ledger} is not to be seen from {host}", unseen=True)
+    if not evidence.is_seen(auditor):
+        return Answer(
+            host, trouble=f"{evidence.ledger(auditor)} is not to be seen from {host}", unseen=True
+        )
     done = judge(auditor, interval)
     return Answer(host, done.judged, dict(done.facts))
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from veristep.core.canonical import Json
 from veristep.errors import MalformedError, StorageError, UnavailableError
 from veristep.replay.audit import Auditor, Judged
-from veristep.replay.engines import footprint, remote
+from veristep.replay.engines import evidence, footprint, remote
 from veristep.replay.engines.protocol import ATTEMPTS, Options, merge, unverified
 from veristep.replay.engines.remote import Answer
 from veristep.replay.plan import Interval
@@ -114,7 +114,7 @@ class Slurm:
             "--no-requeue",
             "--job-name=veristep-audit",
             "--ntasks=1",
-            f"--cpus-per-task={self._auditor.threads(job.interval)}",
+            f"--cpus-per-task={evidence.threads(self._auditor, job.interval)}",
             f"--mem={memory >> 20}M",
             f"--time={minutes}",
             f"--nice={self._options.nice}",
