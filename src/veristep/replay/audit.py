@@ -18,6 +18,7 @@ from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect,
 from veristep.errors import VeristepError
 from veristep.ledger.objects import ObjectStore
 from veristep.record import platform_facts
+from veristep.replay import causes
 from veristep.replay import order as words
 from veristep.replay import reading
 from veristep.replay.execute import Execution, execute
@@ -111,13 +112,20 @@ class Audit:
 
 
 class Auditor:
-    """Replays intervals of one run."""
+    """Replays intervals of one run.
+
+    Attributes:
+        limit_seconds: how long one replay may take; 0 for what follows from the times on record.
+        patience: factor on that time, for replays that get only what other work leaves.
+    """
 
     def __init__(self, objects: ObjectStore, run: RecordedRun, origin: Origin, byte_code: Path) -> None:
         self._objects = objects
         self._run = run
         self._origin = origin
         self._byte_code = byte_code
+        self.limit_seconds = 0.0
+        self.patience = 1.0
         self.facts: dict[str, Json] = {
             "code": "as recorded",
             "environment": "this machine's own installation",
@@ -290,12 +298,14 @@ class Auditor:
         )
 
     def _time_limit(self, interval: Interval, warm_up: int) -> float:
+        if self.limit_seconds:
+            return self.limit_seconds
         stream = self._run.streams[interval.streams[0]]
         ends = [stream.steps[step].ended_ns for step in sorted(stream.steps)]
         steps = [(after - before) / 1e9 for before, after in itertools.pairwise(ends)]
         typical = statistics.median(steps) if steps else 1.0
         count = interval.stop - interval.start + warm_up
-        return MIN_TIME_LIMIT_SECONDS + TIME_LIMIT_FACTOR * typical * count
+        return self.patience * (MIN_TIME_LIMIT_SECONDS + TIME_LIMIT_FACTOR * typical * count)
 
     def read(self, interval: Interval, execution: Execution) -> Judged:
         """Say what one replay shows, before it is confirmed by another."""
@@ -304,13 +314,13 @@ class Auditor:
         if refused:
             return _unverified(interval, refused[0].reason, execution)
         if execution.reason:
-            return _unverified(interval, execution.reason, execution)
+            return _unverified(interval, causes.explain(execution.reason, execution.output), execution)
         bad = [each for each in answers.values() if each.status in (words.FAILED, words.ENDED)]
         differing = [
             (name, each.difference) for name, each in answers.items() if each.difference is not None
         ]
         if bad and not differing:
-            return _unverified(interval, bad[0].reason, execution)
+            return _unverified(interval, causes.explain(bad[0].reason, execution.output), execution)
         notes = tuple(note for each in answers.values() for note in each.notes)
         steps = sum(each.steps for each in answers.values())
         blocks = sum(each.blocks for each in answers.values())

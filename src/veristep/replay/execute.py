@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from veristep.record.config import RecordConfig
-from veristep.replay import guise, landlock
+from veristep.replay import causes, guise, landlock, processes
 from veristep.replay.order import Answer, Order
 from veristep.replay.room import Room
 from veristep.supervise import boot
@@ -106,6 +106,7 @@ def _start(
 def _wait(process: subprocess.Popen[bytes], results: Path, streams: list[str], time_limit: float) -> str:
     """Wait until every stream has answered; return why not, if not."""
     deadline = time.monotonic() + time_limit
+    out_of_memory = processes.out_of_memory_kills()
     first_answer: float | None = None
     while True:
         answered = {path.stem for path in results.glob("*.json")}
@@ -116,28 +117,33 @@ def _wait(process: subprocess.Popen[bytes], results: Path, streams: list[str], t
             missing = sorted(set(streams) - answered)
             if {path.stem for path in results.glob("*.json")}.issuperset(streams):
                 return ""
-            return (
-                f"the script ended (status {process.returncode}) before rank {', '.join(missing)} answered"
-            )
+            starved = processes.out_of_memory_kills() > out_of_memory
+            how = causes.ended(process.returncode, starved)
+            return f"the script {how} before rank {', '.join(missing)} answered"
         if answered and first_answer is None:
             first_answer = now
         if first_answer is not None and now - first_answer > OTHERS_SECONDS:
             return f"ranks {sorted(set(streams) - answered)} did not answer"
         if now > deadline:
-            return f"the replay took longer than {time_limit:.0f} s and was ended"
+            return (
+                f"the replay took longer than {time_limit:.0f} s and was ended: it may wait for something; "
+                "--time-limit gives it longer"
+            )
         time.sleep(POLL_SECONDS)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End every process of the replay's own session."""
+    """End every process of the replay, also one that left its session or does not heed SIGTERM."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(1.0)
+    strays = processes.tree(process.pid)[1:]
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
         except (ProcessLookupError, PermissionError):
             break
         time.sleep(POLL_SECONDS)
+    processes.kill(strays)
     process.wait()
 
 

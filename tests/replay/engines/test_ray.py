@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
-from veristep.replay.engines import footprint
+from veristep.replay import processes
 
 pytestmark = pytest.mark.engines
 needs_ray = pytest.mark.skipif(
@@ -30,7 +30,7 @@ def worker_of(process: subprocess.Popen[str]) -> int:
     """Return the Ray worker that judges right now."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        for pid in footprint.tree(process.pid):
+        for pid in processes.tree(process.pid):
             with suppress(OSError):
                 if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::judge_task"):
                     return pid
@@ -83,7 +83,7 @@ def blind_cluster(lab: Lab) -> Iterator[dict[str, str]]:
         wait_for(port)
         yield {"RAY_ADDRESS": f"127.0.0.1:{port}", **token}
     finally:
-        footprint.end_tree(process.pid)
+        processes.end_tree(process.pid)
         process.wait()
 
 

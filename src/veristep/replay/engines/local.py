@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from veristep.core.canonical import Json
-from veristep.replay import causes
+from veristep.replay import causes, processes
 from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines import footprint, worker
 from veristep.replay.engines.protocol import ATTEMPTS, Done, Options, merge, unverified
@@ -130,7 +130,7 @@ class Local:
             task.attempts += 1
             task.began = time.monotonic()
             chosen.task, chosen.peak, chosen.processor = task, 0, 0.0
-            chosen.processor_before = footprint.processor_seconds(chosen.process.pid or 0)
+            chosen.processor_before = processes.processor_seconds(chosen.process.pid or 0)
             self._options.started(task.interval)
             with suppress(OSError):  # a worker that is gone is noticed, and the task tried again
                 chosen.pipe.send(task.interval)
@@ -180,9 +180,9 @@ class Local:
         for one in list(self._workers):
             if one.task is None or one.process.pid is None:
                 continue
-            now = footprint.resident(one.process.pid)
+            now = processes.resident(one.process.pid)
             one.peak = max(one.peak, now)
-            used = footprint.processor_seconds(one.process.pid) - one.processor_before
+            used = processes.processor_seconds(one.process.pid) - one.processor_before
             one.processor = max(one.processor, used)
             if now <= self._memory:
                 continue
@@ -219,7 +219,7 @@ class Local:
 
     def _end(self, one: _Worker) -> None:
         if one.process.pid is not None and one.process.is_alive():
-            footprint.end_tree(one.process.pid)
+            processes.end_tree(one.process.pid)
         one.process.join()
         one.process.close()
         one.pipe.close()

@@ -25,6 +25,7 @@ class Options:
         workers: intervals judged at the same time; 0 lets the engine decide.
         memory: bytes all replays together may use; 0 lets the engine decide.
         nice: added to the niceness of the workers, so that they give way to other work.
+        time_limit: seconds one replay may take; 0 for what follows from the times on record.
         planned: told which intervals are to be judged next.
         started: told of every interval when its replay begins (again, when it is tried again).
         tick: called about once a second while replays run.
@@ -33,6 +34,7 @@ class Options:
     workers: int = 0
     memory: int = 0
     nice: int = 0
+    time_limit: float = 0.0
     planned: Callable[[Sequence[Interval]], None] = lambda _intervals: None
     started: Callable[[Interval], None] = lambda _interval: None
     tick: Callable[[], None] = lambda: None
