@@ -18,9 +18,8 @@ from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect,
 from veristep.errors import VeristepError
 from veristep.ledger.objects import ObjectStore
 from veristep.record import platform_facts
-from veristep.replay import causes
+from veristep.replay import causes, reading
 from veristep.replay import order as words
-from veristep.replay import reading
 from veristep.replay.execute import Execution, execute
 from veristep.replay.order import Answer, Conditions, Difference, Order, StreamOrder
 from veristep.replay.plan import Interval, Plan, warm_ups

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,7 +102,8 @@ class Journal:
         """
         if judged.verdict is Verdict.UNVERIFIED:
             return
-        value = encode({"judged": wire.dump(judged), "facts": dict(facts)})
+        # Not canonical JSON: the samples of a difference may hold values that are no numbers.
+        value = json.dumps({"judged": wire.dump(judged), "facts": dict(facts)}).encode("utf-8")
         mac = self._mac(self._lines, value)
         self._write(encode({"mac": mac, "value": value.decode("utf-8")}))
         self._lines += 1
@@ -137,7 +139,7 @@ class Journal:
         value = str(line.get("value")).encode("utf-8")
         if not hmac.compare_digest(str(line.get("mac")), self._mac(self._lines, value)):
             raise MalformedError(f"{self.path} was changed: line {self._lines + 1} is not ours")
-        body = decode_object(value)
+        body = json.loads(value)
         judged = wire.load(Judged, body["judged"])
         self.judged[judged.interval.number] = judged
         facts = body["facts"]
