@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # An inherited wish to write no byte code would make every process compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench matrix clean
 
 # The stamp makes both commands work offline once everything is installed.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -28,6 +28,10 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/overhead.py
+
+# Every kind of script, honest and sabotaged in six ways: half an hour on two cores.
+matrix: $(VENV)/installed
+	$(BIN)/python bench/matrix.py
 
 clean:
 	rm -rf $(VENV) demo-out bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """A digit classifier trained with Lightning."""
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,7 @@ class Classifier(pl.LightningModule):
 trainer = pl.Trainer(
     max_steps=args.steps,
     accelerator="cpu",
+    devices=int(os.environ.get("WORLD_SIZE", "1")),
     accumulate_grad_batches=2,
     gradient_clip_val=1.0,
     val_check_interval=7,
