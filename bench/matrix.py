@@ -108,9 +108,8 @@ def main() -> int:
     words.add_argument("--cell", action="append", choices=kinds)
     words.add_argument("--jobs", type=int, default=2)
     words.add_argument("--audit", default="--all", help="options of the audit")
-    words.add_argument(
-        "--json", type=Path, help="where to write the cells as JSON lines, one as it is done"
-    )
+    words.add_argument("--json", type=Path, help="file to add the cells to, as JSON lines")
+    words.add_argument("--table", type=Path, help="print the table of such a file and run nothing")
     chosen = words.parse_args()
     if chosen.table:
         return _report(_read(chosen.table))

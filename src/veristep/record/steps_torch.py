@@ -147,7 +147,7 @@ class Tracker:
         if not self._saw_optimizer or _in_backward():
             return args, kwargs, False
         with_grad = torch.is_grad_enabled()
-        if not with_grad or not (module.training or self._evaluation_counts):
+        if not with_grad or not (module.training or self._evaluation_counts or _partly_training(module)):
             self._evaluation_forwards += trains and with_grad
             if self._sink is not None:
                 self._sink.evaluated(self.underway, args, kwargs)
@@ -318,6 +318,11 @@ def _trains(module: nn.Module) -> bool:
                 return True
         inner = next(iter(inner._modules.values()), None)
     return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def _partly_training(module: nn.Module) -> bool:
+    """Whether a module in evaluation mode trains all the same: the mode of a wrapper means nothing."""
+    return any(part.training for part in module.modules())
 
 
 def _is_stepping(optimizer: Optimizer) -> bool:
