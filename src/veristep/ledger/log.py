@@ -216,6 +216,27 @@ class Ledger:
         with self._reading():
             return rows.latest_checkpoint(self._connection).note
 
+    def checkpoint_covering(self, index: int) -> str:
+        """Return the first checkpoint that covers entry `index`, a signed note.
+
+        Raises:
+            UsageError: there is no such entry.
+            MalformedError, TamperedError: it is not what the ledger's key signed.
+        """
+        with self._reading():
+            stored = rows.covering_checkpoint(self._connection, index)
+        checkpoints.open_checkpoint(stored.note, self._key)
+        return stored.note
+
+    def root(self, size: int) -> bytes:
+        """Return the root hash of the tree over the first `size` entries.
+
+        Raises:
+            UsageError: there are not so many.
+        """
+        with self._reading():
+            return rows.load_frontier(self._connection, self._size_for(size)).root()
+
     def vkey(self) -> str:
         """Return the key that verifies the log's checkpoints."""
         return str(self._key)

@@ -47,6 +47,20 @@ def latest_checkpoint(connection: sqlite3.Connection) -> StoredCheckpoint:
     return StoredCheckpoint(*row)
 
 
+def covering_checkpoint(connection: sqlite3.Connection, index: int) -> StoredCheckpoint:
+    """Return the first checkpoint that covers entry `index`.
+
+    Raises:
+        UsageError: no checkpoint does.
+    """
+    row = connection.execute(
+        "SELECT seq, size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT 1", (index,)
+    ).fetchone()
+    if row is None:
+        raise UsageError(f"no checkpoint covers an entry {index}")
+    return StoredCheckpoint(*row)
+
+
 def hashes(connection: sqlite3.Connection, tile_level: int, start: int, end: int) -> list[bytes]:
     """Return hashes `start` to `end` (exclusive) of a level of tiles.
 

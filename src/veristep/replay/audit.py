@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
-import math
 import os
 import statistics
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from veristep.core.canonical import Json
 from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect, Verdict, combine
@@ -22,11 +21,13 @@ from veristep.replay import causes, reading
 from veristep.replay import order as words
 from veristep.replay.execute import Execution, execute
 from veristep.replay.order import Answer, Conditions, Difference, Order, StreamOrder
-from veristep.replay.plan import Interval, Plan, warm_ups
+from veristep.replay.plan import Interval, Plan, places
 from veristep.replay.pretend import Guise, dressed
 from veristep.replay.recorded import RecordedRun
-from veristep.replay.risk import miss_probability
 from veristep.replay.room import Origin, Room, furnish
+
+if TYPE_CHECKING:
+    from veristep.replay.course import Course
 
 # Records before an interval that its first batches may have been fetched in, by prefetching loaders.
 LOOK_BACK_STEPS = 8
@@ -95,6 +96,7 @@ class Audit:
         total: intervals there were to draw from.
         seconds: wall time.
         room: what the replays ran in.
+        course: how the audit of a recorded run went; None where intervals were merely judged.
     """
 
     result: Result
@@ -102,12 +104,7 @@ class Audit:
     total: int
     seconds: float
     room: dict[str, Json] = field(default_factory=dict)
-
-    def bounds(self) -> list[tuple[int, float]]:
-        """Return, for 1, 1 % and 10 % of the intervals tampered, the chance of having missed them."""
-        clean = sum(1 for each in self.judged if each.verdict is Verdict.VERIFIED)
-        counts = sorted({1, max(1, math.ceil(self.total / 100)), max(1, math.ceil(self.total / 10))})
-        return [(m, float(miss_probability(self.total, clean, m))) for m in counts if m <= self.total]
+    course: Course | None = None
 
 
 class Auditor:
@@ -161,11 +158,11 @@ class Auditor:
 
     def time_limit(self, interval: Interval) -> float:
         """Return how many seconds one replay of an interval may take."""
-        return self._time_limit(interval, max(self._warm_ups(interval), default=0))
+        return self._time_limit(interval, max(places(self._run, interval), default=0))
 
     def judge(self, interval: Interval) -> Judged:
         """Replay one interval and say what that shows."""
-        candidates = self._warm_ups(interval)
+        candidates = places(self._run, interval)
         if not candidates:
             reason = "no place near the start of the script is like the interval's start"
             return Judged(interval, Verdict.UNVERIFIED, reason)
@@ -225,9 +222,6 @@ class Auditor:
         reason += f" ({where}{': ' + tensors if tensors else ''}{'; ' + named if named else ''})"
         seconds = judged.seconds + again.seconds + third.seconds
         return Judged(interval, Verdict.UNVERIFIED, reason, seconds=seconds, output=third.output)
-
-    def _warm_ups(self, interval: Interval) -> list[int]:
-        return warm_ups([self._run.streams[name] for name in interval.streams], interval, 2)
 
     def replay(
         self,

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from veristep import __version__
 from veristep.core.canonical import Json, encode
+from veristep.core.verdicts import Verdict
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.replay import audit as audits
-from veristep.replay import from_start
-from veristep.replay import plan as plans
+from veristep.replay import drawing, from_start
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit, Auditor, Judged
+from veristep.replay.choice import Choice
+from veristep.replay.course import Course
+from veristep.replay.draw import Draw
 from veristep.replay.engines import choose
 from veristep.replay.engines.protocol import Options
-from veristep.replay.plan import Interval, Plan
+from veristep.replay.plan import Plan
 from veristep.replay.recorded import RecordedRun
+from veristep.replay.schedule import Schedule
 
+# Told of every verdict, and of how many there will be as far as is known.
 Progress = Callable[[Judged, int], None]
 
 
@@ -24,29 +31,42 @@ def conduct(
     ledger: Ledger,
     recorded: RecordedRun,
     plan: Plan,
-    choice: int | list[Interval],
+    choice: Choice,
     progress: Progress,
-    nonce: bytes,
+    draw: Draw | None = None,
+    *,
+    escalate: bool = True,
     engine: str = "local",
     options: Options | None = None,
 ) -> Audit:
-    """Draw `choice` intervals (or take the given ones), judge them and write the verdict down.
+    """Judge the intervals that the draw and the choice call for, and write the verdict down.
 
-    The draw is derived from the nonce and the ledger's checkpoint; both stand in the entry, so that
-    anybody can compute it again.
+    The draw (by default that of the ledger's own auditor), the choice and the verdicts stand in the entry,
+    so that anybody can compute again which intervals had to be judged.
     """
-    checkpoint = ledger.checkpoint()
-    seed = plans.draw_seed(nonce, checkpoint, recorded.run)
-    chosen = plans.draw(plan.intervals, choice, seed) if isinstance(choice, int) else choice
+    draw = draw or drawing.make(ledger, recorded.run, plan.intervals, None)
+    schedule = Schedule(draw.order(len(plan.intervals)), choice, escalate)
     origin = records.origin(ledger, recorded)
     auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder())
     judged: list[Judged] = []
+    verdicts: dict[int, Verdict] = {}
     with choose.engine(engine, auditor, options or Options()) as judging:
-        for each in judging.run(chosen):
-            judged.append(each)
-            progress(each, len(chosen))
+        while (each_round := schedule.next_round(verdicts)) is not None:
+            expected = len(judged) + len(each_round.numbers)
+            for each in judging.run([plan.intervals[number] for number in each_round.numbers]):
+                judged.append(each)
+                progress(each, expected)
+            verdicts = {each.interval.number: each.verdict for each in judged}
         audit = audits.summarise(plan, judged, judging.facts, recorded.run)
-    _write(ledger, recorded, audit, nonce, checkpoint, drawn=isinstance(choice, int))
+    course = Course.of(plan, schedule, draw, judged)
+    audit = replace(audit, course=course)
+    how: dict[str, Json] = {
+        "choice": choice.to_json(),
+        "escalate": escalate,
+        "draw": draw.to_json(),
+        **course.to_json(),
+    }
+    _write(ledger, recorded, audit, how)
     return audit
 
 
@@ -58,32 +78,27 @@ def conduct_from_start(ledger: Ledger, recorded: RecordedRun) -> Audit:
     judged = from_start.judge(auditor, interval)
     plan = from_start.plan_of(recorded, interval)
     audit = audits.summarise(plan, [judged], auditor.facts, recorded.run, unconditioned=True)
-    _write(ledger, recorded, audit, b"", ledger.checkpoint(), drawn=False)
+    _write(ledger, recorded, audit, {"choice": {"kind": "from-start"}})
     return audit
 
 
-def _write(
-    ledger: Ledger,
-    recorded: RecordedRun,
-    audit: Audit,
-    nonce: bytes,
-    checkpoint: str,
-    *,
-    drawn: bool,
-) -> None:
+def _write(ledger: Ledger, recorded: RecordedRun, audit: Audit, how: dict[str, Json]) -> None:
     project = str(recorded.opened.body.get("project") or "")
     judged: list[Json] = [
         [each.interval.start, each.interval.stop, each.verdict.value, each.reason] for each in audit.judged
     ]
-    details = ledger.objects.put(encode({"judged": judged, "result": audit.result.to_json()}))
+    details: dict[str, Json] = {
+        "judged": judged,
+        "numbers": [each.interval.number for each in audit.judged],
+        "result": audit.result.to_json(),
+    }
     body: dict[str, Json] = {
         "verdict": audit.result.verdict.value,
         "reason": audit.result.reason[:1000],
         "coverage": audit.result.coverage.to_json(),
-        "objects": {"details": details},
-        "drawn": drawn,
-        "nonce": nonce.hex(),
-        "checkpoint": checkpoint,
+        "objects": {"details": ledger.objects.put(encode(details))},
+        "version": __version__,
+        **how,
         "room": audit.room,
         "seconds": round(audit.seconds, 3),
     }

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from veristep.core.records import CLOSURE, NONE, StepRecord
-from veristep.errors import UsageError
 from veristep.replay.recorded import RecordedRun, StreamRecord
-
-DRAW_DOMAIN = b"veristep/draw/v1"
-MIN_DRAWN = 3
-DEFAULT_COVERAGE = 0.1
 
 _Shape = tuple[int, str, int]
 
@@ -84,43 +78,6 @@ def make_plan(run: RecordedRun) -> Plan:
     return Plan(tuple(intervals), run.steps, not_covered)
 
 
-def draw_seed(nonce: bytes, checkpoint: str, run: str) -> bytes:
-    """Return the seed of a draw: anybody who is told the nonce can compute it, nobody could before."""
-    parts = (nonce, checkpoint.encode(), run.encode())
-    return hashlib.sha256(DRAW_DOMAIN + b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
-
-
-def draw(intervals: Sequence[Interval], count: int, seed: bytes) -> list[Interval]:
-    """Return `count` intervals drawn without replacement: the smallest hashes of (seed, number)."""
-    keyed = sorted(
-        intervals, key=lambda each: hashlib.sha256(seed + each.number.to_bytes(8, "big")).digest()
-    )
-    return sorted(keyed[:count], key=lambda each: each.number)
-
-
-def default_count(total: int) -> int:
-    """Return how many of `total` intervals are replayed when nobody says."""
-    return min(total, max(MIN_DRAWN, round(total * DEFAULT_COVERAGE)))
-
-
-def containing(intervals: Sequence[Interval], span: str) -> list[Interval]:
-    """Return the intervals that hold any of the steps ``A:B`` (B not included).
-
-    Raises:
-        UsageError: that is not a span of steps, or no interval holds any of them.
-    """
-    first, separator, last = span.partition(":")
-    try:
-        start = int(first or 0)
-        stop = int(last) if last else (start + 1 if not separator else 1 << 62)
-    except ValueError as error:
-        raise UsageError(f"--steps {span!r} is not A:B", hint="for example --steps 100:200") from error
-    found = [each for each in intervals if each.start < stop and start < each.stop]
-    if not found:
-        raise UsageError(f"no interval holds any of the steps {span}")
-    return found
-
-
 def warm_ups(streams: Sequence[StreamRecord], interval: Interval, count: int) -> list[int]:
     """Return up to `count` numbers of steps after which the state of an interval can be put in place.
 
@@ -153,6 +110,18 @@ def _shape(step: StepRecord | None) -> _Shape | None:
     # How often a closure is called, or an update tried, depends on the state and not on the place.
     forwards = 0 if step.boundary == CLOSURE else step.forwards // (step.skipped + 1)
     return step.optimizer, step.boundary, forwards
+
+
+def places(run: RecordedRun, interval: Interval) -> list[int]:
+    """Return up to two numbers of steps after which all processes of an interval can be put in place."""
+    return warm_ups([run.streams[name] for name in interval.streams], interval, 2)
+
+
+def can_start(run: RecordedRun, interval: Interval) -> bool:
+    """Whether there is a place to put an interval in: at the latest where it stood in the run itself."""
+    return interval.start == 0 or all(
+        run.streams[name].steps[interval.start].boundary != NONE for name in interval.streams
+    )
 
 
 def _whole(stream: StreamRecord, start: int, stop: int) -> bool:

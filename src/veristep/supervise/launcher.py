@@ -20,6 +20,7 @@ from pathlib import Path
 
 from veristep.core.canonical import Json, encode
 from veristep.errors import UsageError, VeristepError
+from veristep.ledger import auditors
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.ledger.runlog import RunKey, RunLogWriter, Segment
@@ -211,7 +212,8 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         body = _description(command, options, project, key, ledger, files, repository, cwd)
         body["snapshot_bytes"] = budget
         sensitive = frozenset({"command", "cwd", "host", "user", "repository", "project"})
-        ledger.append(Draft("run.opened", body, run_id, project, sensitive))
+        opening = Draft("run.opened", body, run_id, project, sensitive)
+        ledger.append(opening, *_commitment(ledger, run_id, project))
         log = RunLogWriter(directory / "log", run_id, key)
         opened: _Opened
 
@@ -234,6 +236,15 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         lock.release()
         ledger.close()
         raise
+
+
+def _commitment(ledger: Ledger, run: str, project: str) -> list[Draft]:
+    """Return the ledger's own auditor's commitment to the draw; without it an audit says it is missing."""
+    try:
+        return [auditors.draft(auditors.own_key(ledger.path), ledger.origin, run, project)]
+    except (VeristepError, OSError) as error:
+        complain(f"no commitment to the draw of audits: {_one_line(error)}; they will say so")
+        return []
 
 
 def _description(

@@ -1,0 +1,135 @@
+"""What an audit says besides its findings: the risk left, the stretches, where the draw rests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from veristep.cli import render
+
+if TYPE_CHECKING:
+    from veristep.replay.course import Course
+    from veristep.replay.preview import Preview
+    from veristep.replay.stretch import Stretch
+
+
+def course(value: Course, total: int) -> None:
+    """Print how an audit went."""
+    for each in value.stretches:
+        render.out(f"   = stretch: {_stretch(each)}")
+    if value.tainted_from is not None:
+        render.out(f"   = tainted: {_tainted(value)}")
+    for line in _risk(value, total):
+        render.out(f"   = risk: {line}")
+    render.out(f"   = draw: {_draw(value)}")
+
+
+def plan(value: Preview) -> None:
+    """Print what an audit would take."""
+    from veristep.case.wording import duration, plain
+    from veristep.replay.risk import percent
+
+    covered = f"{value.steps} of {value.steps_total} steps"
+    render.out(f"plan: {value.asked} of {value.intervals} intervals would be replayed")
+    render.out(f"   = intervals: {value.intervals}, which hold {covered}")
+    for reason, count in value.not_covered.items():
+        render.out(f"   = not covered: {count} steps: {plain(reason)}; no risk is stated for them")
+    if value.replayable < value.intervals:
+        missing = value.intervals - value.replayable
+        render.out(
+            f"   = not replayable: {missing} intervals: no place near the script's start is like theirs"
+        )
+    share = percent(value.share(value.asked_seconds))
+    render.out(
+        f"   = cost: about {duration(value.asked_seconds)} of replays ({share} of the training's "
+        f"{duration(value.training_seconds)}), of which {duration(value.start_seconds)} each for the "
+        "script's start; divided by the workers"
+    )
+    if value.intervals:
+        meant = f"{_intervals(value.tampered)} of {value.intervals}"
+        render.out(f"   = risk of missing it, were {meant} tampered with:")
+        rows = [_row(value, number) for number in range(len(value.rows))]
+        for row in [["limit", "intervals", "cost"], *rows]:
+            render.out("     " + "  ".join(f"{cell:>10}" for cell in row).rstrip())
+        render.out(f"   = least risk that can be reached: {percent(value.floor)}")
+    if value.intervals and value.tampered * 100 > value.intervals * 2:
+        render.out(
+            "   = few snapshots: one interval is a large share of this run; more of them "
+            "(veristep run --interval N) make a limit cheaper to reach"
+        )
+    if not value.reachable:
+        render.out(f"   = not reachable: {value.asked} clean intervals are needed for what was asked")
+
+
+def _row(value: Preview, number: int) -> list[str]:
+    from veristep.replay.risk import percent
+
+    row = value.rows[number]
+    if row.count is None:
+        return [percent(row.limit), "not reachable", ""]
+    return [percent(row.limit), str(row.count), f"{percent(value.share(row.seconds))} of training"]
+
+
+def _stretch(each: Stretch) -> str:
+    steps = f"steps {each.start} to {each.stop - 1}"
+    size = each.last - each.first + 1
+    what = f"{each.violated} of {_intervals(size)} replayed and violated" if each.unchecked else (
+        f"{_intervals(size)}, violated"
+    )  # fmt: skip
+    rest = f", {each.unchecked} in between not replayed" if each.unchecked else ""
+    return f"{steps}: {what}{rest}; before it {each.before}, after it {each.after}"
+
+
+def _tainted(value: Course) -> str:
+    count, clean = value.earlier
+    text = (
+        f"every state after step {value.tainted_from} descends from a changed one, "
+        "though later intervals can replay clean by themselves"
+    )
+    if count > clean:
+        text += f"; {count - clean} of the {_intervals(count)} before it were not shown clean"
+    return text
+
+
+def _risk(value: Course, total: int) -> list[str]:
+    from veristep.replay.risk import percent
+
+    lines = []
+    if value.limit is not None:
+        asked, bound, reached = value.limit
+        if reached:
+            lines.append(f"the limit of {percent(asked.limit)} is reached")
+        elif value.bounds:
+            lines.append(
+                f"the limit of {percent(asked.limit)} was NOT reached: {value.clean} of {total} intervals "
+                f"could be replayed clean, which leaves {percent(bound.chance)}"
+            )
+        else:
+            lines.append("tampering was found: drawing ended, and no limit is stated")
+    for bound in value.bounds:
+        what = _intervals(bound.tampered)
+        lines.append(
+            f"had {what} of {total} been tampered with, the chance of missing it all was "
+            f"{percent(bound.chance)}"
+        )
+    if value.unjudged:
+        lines.append(f"of what {_intervals(value.unjudged)} drawn and not judged may hide, nothing is said")
+    if value.given:
+        lines.append("none is stated: the intervals were named, not drawn")
+    return lines
+
+
+def _draw(value: Course) -> str:
+    from veristep.replay.draw import Binding
+
+    if value.given:
+        return "none"
+    if value.binding is Binding.COMMITTED:
+        return "from the nonce committed to before the run ended; veristep audit verify-draw checks it"
+    return (
+        f"from a fresh nonce ({value.why_fresh}): nobody could foresee it, but it binds whoever audits to "
+        "nothing"
+    )
+
+
+def _intervals(count: int) -> str:
+    return "1 interval" if count == 1 else f"{count} intervals"
