@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from veristep.core.units import UNIT_BYTES
 from veristep.errors import MalformedError
-from veristep.record import pack
-from veristep.record.tensors_torch import digest, digest_units, from_part, to_part
+from veristep.record import pack, tensors_torch
+from veristep.record.tensors_torch import copy_units, digest, digest_units, from_part, layout, to_part
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.uint8, torch.bool]
 
@@ -36,7 +36,7 @@ def test_what_an_xor_of_elements_cannot_see_is_seen() -> None:
 @given(st.integers(0, 3 * UNIT_BYTES - 1), st.integers(0, 7))
 def test_one_flipped_bit_anywhere_changes_its_unit_and_only_its_unit(place: int, bit: int) -> None:
     long = torch.zeros(3 * UNIT_BYTES, dtype=torch.uint8)
-    tensors: list[torch.Tensor | None] = [torch.zeros(10), long, None]
+    tensors = [torch.zeros(10), long, torch.zeros(0)]
     before = digest_units(tensors)
     long[place] ^= 1 << bit
     after = digest_units(tensors)
@@ -51,11 +51,28 @@ def test_one_flipped_bit_anywhere_changes_its_unit_and_only_its_unit(place: int,
 
 
 def test_a_sampled_digest_is_reproduced_from_its_seed_and_count() -> None:
-    tensors = [torch.randn(50_000), torch.randn(3), None]
+    tensors = [torch.randn(50_000), torch.randn(3), torch.randn(0)]
     sampled = digest_units(tensors, deadline=0.0)
     assert 0 < sampled.digest.units < sampled.digest.total
     again = digest_units(tensors, seed=sampled.digest.seed, limit=sampled.digest.units)
     assert again == sampled
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**64 - 1), st.sampled_from([0.0, 1e9]), st.booleans())
+def test_units_copied_on_the_training_thread_have_the_digests_a_replay_computes(
+    seed: int, deadline: float, grads: bool
+) -> None:
+    parameters = [some(torch.float32, 40, 300), some(torch.float64, 3), some(torch.bfloat16, 20_000)]
+    parameters += [some(torch.float32, 9, 5000).t(), some(torch.float32, 7), some(torch.float32, 60, 400)]
+    for parameter in parameters[:4]:
+        parameter.grad = parameter.neg()
+    parameters[5].grad = some(torch.float32, 60, 400).to_sparse()
+    part = tensors_torch.gradient if grads else tensors_torch.parameter
+    copied = copy_units(parameters, part, layout(parameters), seed, deadline)
+    again = digest_units(parameters, part, seed=seed, limit=len(copied.parts))
+    assert (copied.digest, copied.prefixes) == (again.digest, again.prefixes)
+    assert len(copied.parts) == (1 if not deadline else copied.total)
 
 
 def test_sparse_and_conjugate_tensors_have_digests_of_their_content() -> None:

@@ -25,11 +25,12 @@ _ITEM_BITS = re.compile(r"[a-z_]*?(\d+)", re.ASCII)
 
 
 class Unit(NamedTuple):
-    """Bytes ``start:stop`` of tensor number `tensor`; `whole` when that is all of it."""
+    """Bytes ``start:stop`` of tensor number `tensor` of `size` bytes; `whole` when that is all of it."""
 
     tensor: int
     start: int
     stop: int
+    size: int
     whole: bool
 
 
@@ -48,14 +49,21 @@ class Cut:
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
+    def place(self, number: int) -> tuple[int, int]:
+        """Return the tensor of a unit, and the unit's first byte in it; `number` must be valid."""
+        tensor = bisect_right(self._ends, number)
+        return tensor, (number - self._ends[tensor] + self._counts[tensor]) * UNIT_BYTES
+
+    def size(self, tensor: int) -> int:
+        """Return the bytes of a tensor."""
+        return self._sizes[tensor]
+
     def __getitem__(self, number: int) -> Unit:
         if not 0 <= number < len(self):
             raise IndexError(number)
-        tensor = bisect_right(self._ends, number)
-        first = self._ends[tensor] - self._counts[tensor]
-        start = (number - first) * UNIT_BYTES
-        stop = min(start + UNIT_BYTES, self._sizes[tensor])
-        return Unit(tensor, start, stop, self._counts[tensor] == 1)
+        tensor, start = self.place(number)
+        size = self._sizes[tensor]
+        return Unit(tensor, start, min(start + UNIT_BYTES, size), size, self._counts[tensor] == 1)
 
 
 @lru_cache(maxsize=64)
@@ -73,13 +81,14 @@ def order(total: int, seed: int) -> Iterator[int]:
     """
     if total <= 0:
         return
+    position = seed % total
+    yield position  # often the only one: the stride is worked out afterwards
     stride = (seed >> 32) % total or 1
     while math.gcd(stride, total) != 1:
         stride += 1
-    position = seed % total
-    for _ in range(total):
-        yield position
+    for _ in range(total - 1):
         position = (position + stride) % total
+        yield position
 
 
 def chosen(count: int, total: int, seed: int | None) -> list[int]:

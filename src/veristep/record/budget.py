@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -16,6 +17,26 @@ MIN_INTERVAL = 10
 COSTS, MAX_GROWTH = 3, 16
 
 
+# Random numbers fetched from the system at once.
+DICE = 256
+# How fast the measured cost of a digest follows the last one.
+COST_WEIGHT = 1 / 8
+
+
+class Dice:
+    """Random 64-bit numbers from the system, which is asked for many at once: it takes 10 microseconds."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+
+    def throw(self) -> int:
+        """Return the next one."""
+        if not self._numbers:
+            data = os.urandom(8 * DICE)
+            self._numbers = [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+        return self._numbers.pop()
+
+
 @dataclass(slots=True)
 class Allowance:
     """Time the digests of one step may take.
@@ -28,6 +49,7 @@ class Allowance:
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=31))
     _seconds: float | None = None
     _taken: int = 0
+    _cost: float = 0.0
 
     def took(self, seconds: float) -> None:
         """Note how long a step took, from one update to the next."""
@@ -41,6 +63,14 @@ class Allowance:
         """The median step time in seconds."""
         times = sorted(self._times)
         return times[len(times) // 2] if times else 0.0
+
+    def cost(self, seconds: float) -> None:
+        """Note how long a step's digests took that read as little as they can."""
+        self._cost += (seconds - self._cost) * COST_WEIGHT if self._cost else seconds
+
+    def chance(self) -> float:
+        """Return the share of steps that can have a digest, for steps too short to have one each."""
+        return min(1.0, self.share * self.median / self._cost) if self._cost else 1.0
 
     def seconds(self) -> float | None:
         """Return the time for all digests of one step; None when nothing limits them."""

@@ -15,7 +15,7 @@ import torch
 # What is kept for later steps; more than this is given back to the allocator.
 KEPT_BYTES = 128 << 20
 # Smaller copies come from the allocator: a mapping takes whole pages.
-MAPPED_BYTES = 8 << 10
+MAPPED_BYTES = 16 << 10
 
 _Key = tuple[torch.dtype, torch.Size]
 
@@ -29,7 +29,9 @@ class Copies:
 
     def copy(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return a copy of a tensor in this process's memory."""
-        if tensor.layout is not torch.strided or tensor.is_quantized or type(tensor) is not torch.Tensor:
+        if tensor.layout is torch.strided and tensor.is_cpu and tensor.nbytes < MAPPED_BYTES:
+            return tensor.detach().clone() if tensor.requires_grad else tensor.clone()
+        if tensor.layout is not torch.strided or type(tensor) is not torch.Tensor or tensor.is_quantized:
             return tensor.detach().clone()
         free = self._free.get((tensor.dtype, tensor.shape))
         try:
@@ -45,16 +47,14 @@ class Copies:
 
     def take_back(self, value: Any) -> None:
         """Keep a copy's memory for later; anything but a copy is ignored."""
-        if not isinstance(value, torch.Tensor) or value.layout is not torch.strided:
+        if not isinstance(value, torch.Tensor) or value.layout is not torch.strided or value.is_quantized:
             return
-        if value.is_cpu and not value.is_quantized and self._bytes + value.nbytes <= KEPT_BYTES:
+        if value.nbytes >= MAPPED_BYTES and self._bytes + value.nbytes <= KEPT_BYTES:
             self._bytes += value.nbytes
             self._free.setdefault((value.dtype, value.shape), []).append(value)
 
 
 def _mapped(like: torch.Tensor) -> torch.Tensor:
-    """Return an empty tensor of the same dtype and shape, in a mapping of its own when it is large."""
-    if like.nbytes < MAPPED_BYTES:
-        return torch.empty(like.shape, dtype=like.dtype, device="cpu")
-    memory = mmap.mmap(-1, like.nbytes)
+    """Return an empty tensor of the same dtype and shape, in a mapping of its own."""
+    memory = mmap.mmap(-1, max(like.nbytes, 1))
     return torch.frombuffer(memory, dtype=like.dtype).view(like.shape)

@@ -149,6 +149,11 @@ def find(read: Callable[[int], bytes], length: int, field: str) -> tuple[int, in
     return None
 
 
+def digest_bytes(data: bytes) -> bytes:
+    """Return the 32-byte digest of a byte string as a part."""
+    return Part("bytes", (len(data),), memoryview(data)).digest()
+
+
 def digest(data: memoryview | bytes) -> str:
     """Return the digest of a whole pack, as `Packed.digest` has it.
 

@@ -5,16 +5,17 @@ Generators a script makes for itself are not reached; what they draw is seen in 
 
 from __future__ import annotations
 
-import ctypes
 import random
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from blake3 import blake3
 
+from veristep.record import pack
+from veristep.record.memory import MEMORY
 from veristep.record.tensors_torch import raw
 
 State = dict[str, Any]
@@ -23,18 +24,32 @@ _WORDS = struct.Struct("<625I")
 _HEADER_BYTES, _STATE_BYTES = object.__basicsize__, _WORDS.size
 # NumPy's mt19937_state: 624 words of 32 bits and the position.
 _MT19937_BYTES = 624 * 4 + 4
+# Enough of a state to tell whether it has changed.
+_MARK_BYTES = 64
 
 
 def capture() -> State:
-    """Return the states as plain values a pack can hold; 5 to 20 microseconds."""
-    words = torch.default_generator.get_state()
-    state: State = {
-        "torch": ctypes.string_at(words.data_ptr(), words.nbytes),
-        "python": _python_state(),
-    }
-    legacy = _numpy_state()
-    if legacy is not None:
-        state["numpy"] = legacy
+    """Return the states as plain values a pack can hold; 5 to 20 microseconds.
+
+    What has not changed since the last capture is the same object: most steps draw from torch only. It is
+    one function with few calls because it runs at every step, when nothing of it is in a cache.
+    """
+    words = _generator.get_state()
+    start = words.data_ptr()
+    mark = bytes(MEMORY[_python_mark : _python_mark + _MARK_BYTES]) if _python_mark else b""
+    if mark != _Last.python_mark or _python.gauss_next is not _Last.gauss or not mark:
+        _note_python(mark)
+    state: State = {"torch": bytes(MEMORY[start : start + words.nbytes]), "python": _Last.python}
+    bits = getattr(_Last.legacy, "_bit_generator", None)
+    if bits is not None and bits is _Last.bits:
+        # Reading the state takes 30 microseconds, looking at the generator's memory less than one. A second
+        # normal deviate kept for the next call is not in that memory, but none can appear without a draw.
+        mark = bytes(MEMORY[_Last.numpy_mark : _Last.numpy_mark + _MARK_BYTES])
+        if mark != _Last.numpy_seen or _Last.numpy[3]:
+            _note_numpy(mark)
+        state["numpy"] = _Last.numpy
+    elif (numpy_state := _numpy_state()) is not None:
+        state["numpy"] = numpy_state
     if _cuda_is_used():
         state["cuda"] = [_bytes(each) for each in torch.cuda.get_rng_state_all()]
     return state
@@ -55,27 +70,55 @@ def restore(state: State) -> None:
             torch.cuda.set_rng_state(_tensor(each), device)
 
 
-def digest(state: State) -> str:
-    """Return a digest that is equal when every generator would draw the same."""
+def digest(state: State, digest_of: Callable[[bytes], bytes] = pack.digest_bytes) -> str:
+    """Return a digest that is equal when every generator would draw the same.
+
+    BLAKE3 over name and values of each generator, in the order of names: a byte string stands as its
+    digest as a part of a pack, anything else as its `repr`.
+    """
     hasher = blake3()
     for name in sorted(state):
         hasher.update(name.encode())
-        _feed(hasher, state[name])
+        value = state[name]
+        for each in value if type(value) is list else (value,):
+            hasher.update(digest_of(each) if type(each) is bytes else repr(each).encode())
     return hasher.hexdigest()
 
 
-def _python_state() -> list[Any]:
-    """Return the state of Python's global generator: version, 625 words, and the deviate it keeps.
+class _Last:
+    """What was captured last, and where NumPy's global generator keeps its state.
+
+    A mark is the position of a Mersenne twister and the fifteen words beside it: a draw changes the
+    position or, every 624 draws, all words, and a new seed changes all words too.
+
+    Attributes:
+        legacy: NumPy's global `RandomState`; None until NumPy has been imported.
+        bits: its bit generator, held so that no other one can take its place in memory.
+    """
+
+    python_mark = b""
+    python: ClassVar[list[Any]] = []
+    gauss: Any = None
+    legacy: Any = None
+    bits: Any = None
+    numpy_mark = 0
+    numpy_seen = b""
+    numpy: ClassVar[list[Any]] = []
+
+
+def _note_python(mark: bytes) -> None:
+    """Read the state of Python's global generator: version, 625 words, and the deviate it keeps.
 
     `random.getstate` builds 625 integers. CPython keeps them as an array of 32-bit words behind the
-    position, right after the object's header; where that is so, it is read there.
+    position, right after the object's header; where that is so, they are read there.
     """
-    generator: Any = random._inst
-    if _MEMORY_IS_AS_EXPECTED:
-        raw = ctypes.string_at(id(generator) + _HEADER_BYTES, _STATE_BYTES)
-        return [generator.VERSION, raw[4:] + raw[:4], generator.gauss_next]
-    version, words, gauss = generator.getstate()
-    return [version, _WORDS.pack(*words), gauss]
+    _Last.python_mark, _Last.gauss = mark, _python.gauss_next
+    if mark:
+        raw = bytes(MEMORY[_python_mark : _python_mark + _STATE_BYTES])
+        _Last.python = [_python.VERSION, raw[4:] + raw[:4], _python.gauss_next]
+    else:
+        version, words, gauss = _python.getstate()
+        _Last.python = [version, _WORDS.pack(*words), gauss]
 
 
 def _memory_is_as_expected() -> bool:
@@ -85,61 +128,35 @@ def _memory_is_as_expected() -> bool:
     for draws in (0, 5, 700):
         for _ in range(draws):
             generator.random()
-        raw = ctypes.string_at(id(generator) + object.__basicsize__, _WORDS.size)
+        start = id(generator) + _HEADER_BYTES
+        raw = bytes(MEMORY[start : start + _STATE_BYTES])
         if raw[4:] + raw[:4] != _WORDS.pack(*generator.getstate()[1]):
             return False
     return True
 
 
-class _NumpyCache:
-    """The last state read from NumPy's global generator, and the raw memory it was read with."""
-
-    raw = b""
-    state: list[Any] | None = None
-    # The bit generator last seen, held so that no other one can take its place in memory.
-    bits: Any = None
-    address = 0
-
-
 def _numpy_state() -> list[Any] | None:
+    """Read NumPy's state for the first time, or whenever its bit generator is another one."""
     numpy = sys.modules.get("numpy")
-    generator = getattr(getattr(numpy, "random", None), "mtrand", None)
-    if numpy is None or generator is None:
+    module = getattr(getattr(numpy, "random", None), "mtrand", None)
+    if module is None:
         return None
-    # Reading the state takes 30 microseconds, looking at the generator's memory less than one. A second
-    # normal deviate kept for the next call is not in that memory, but none can appear without a draw.
-    raw = _raw_memory(generator._rand)
-    known = _NumpyCache.state
-    if known is not None and raw and raw == _NumpyCache.raw and not known[3]:
-        return known
-    name, keys, position, has_gauss, cached = numpy.random.get_state()
-    state = [name, keys.tobytes(), int(position), int(has_gauss), float(cached)]
-    _NumpyCache.raw, _NumpyCache.state = raw, state
-    return state
+    _Last.legacy, _Last.bits = module._rand, None
+    bits: Any = getattr(_Last.legacy, "_bit_generator", None)
+    mark = b""
+    if type(bits).__name__ == "MT19937":
+        # Its memory: 624 words and then the position.
+        _Last.bits = bits
+        _Last.numpy_mark = bits.ctypes.state_address + _MT19937_BYTES - _MARK_BYTES
+        mark = bytes(MEMORY[_Last.numpy_mark : _Last.numpy_mark + _MARK_BYTES])
+    _note_numpy(mark)
+    return _Last.numpy
 
 
-def _raw_memory(legacy: Any) -> bytes:
-    try:
-        bits = legacy._bit_generator
-        if bits is _NumpyCache.bits:
-            return ctypes.string_at(_NumpyCache.address, _MT19937_BYTES)
-        if type(bits).__name__ != "MT19937":
-            return b""
-        _NumpyCache.address = bits.ctypes.state_address
-        _NumpyCache.bits = bits
-        return ctypes.string_at(_NumpyCache.address, _MT19937_BYTES)
-    except (AttributeError, TypeError):
-        return b""
-
-
-def _feed(hasher: Any, value: Any) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _feed(hasher, item)
-    elif isinstance(value, bytes):
-        hasher.update(value)
-    else:
-        hasher.update(repr(value).encode())
+def _note_numpy(mark: bytes) -> None:
+    name, keys, position, has_gauss, cached = sys.modules["numpy"].random.get_state()
+    _Last.numpy_seen = mark
+    _Last.numpy = [name, keys.tobytes(), int(position), int(has_gauss), float(cached)]
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
@@ -151,4 +168,6 @@ def _tensor(data: bytes) -> torch.Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
-_MEMORY_IS_AS_EXPECTED = _memory_is_as_expected()
+_generator = torch.default_generator
+_python: Any = random._inst
+_python_mark = id(_python) + _HEADER_BYTES if _memory_is_as_expected() else 0

@@ -18,25 +18,34 @@ import torch
 from torch.optim import Optimizer
 
 from veristep.core.canonical import Json
-from veristep.core.records import SnapshotRecord, UnitsDigest
+from veristep.core.records import SnapshotRecord
+from veristep.core.units import Cut
 from veristep.ledger.objects import ObjectStore
 from veristep.ledger.snapshots import FOLDER, SnapshotStore
 from veristep.record import disk, platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
-from veristep.record.assemble_torch import Gathered, assemble
-from veristep.record.budget import Allowance, Cadence
+from veristep.record.assemble_torch import Assembler, Gathered
+from veristep.record.budget import Allowance, Cadence, Dice
 from veristep.record.channel import Channel, connect
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.copies_torch import Copies
 from veristep.record.files import FileWatch
 from veristep.record.handed_torch import Handed
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
-from veristep.record.sketch_torch import take
-from veristep.record.state_torch import Roster, Tree, hyperparameters, parameters_of
+from veristep.record.sketch_torch import NO_SKETCH, take
+from veristep.record.state_torch import Hyperparameters, Roster, Tree, parameters_of
 from veristep.record.steps_torch import Fetch, Underway
 from veristep.record.tape import TapeWriter
-from veristep.record.tensors_torch import Digested, digest_units
+from veristep.record.tensors_torch import (
+    Digested,
+    PartOf,
+    copy_units,
+    digest_units,
+    gradient,
+    layout,
+    parameter,
+)
 from veristep.record.tree_torch import leaves
 from veristep.record.worker import Worker
 
@@ -44,14 +53,16 @@ from veristep.record.worker import Worker
 QUEUE_BYTES = 512 << 20
 # How the digest time of a step is divided: entry, gradients, parameters.
 ENTRY_SHARE, GRADS_SHARE = 0.2, 0.4
-# A step too short for all digests takes gradients or parameters, by a coin nobody can foresee.
-_PARAMS, _GRADS = 0, 1
+# A step too short for all digests takes gradients or parameters, and a very short one often neither, by a
+# coin nobody can foresee.
+_PARAMS, _GRADS, _NOTHING = 0, 1, 2
 # How often such a run tries again whether everything fits.
 TRY_ALL_EVERY = 64
-# The gradient norm reads every gradient once more: measured at every tenth step (at every step with full
-# digests), and not at all above this size.
+# The gradient norm reads every gradient once more: measured at every tenth step or more rarely, by what it
+# costs (at every step with full digests), and not at all above this size.
 NORM_BYTES = 64 << 20
 NORM_EVERY = 10
+NORM_SHARE = 0.001
 # How often written files and the disk are looked at.
 SETTLE_EVERY_SECONDS = 1.0
 
@@ -72,6 +83,7 @@ class Recorder:
         self.channel = Channel(_peer(config), directory / "spool", self.stream)
         self.worker = Worker(QUEUE_BYTES, self._idle)
         self.tape = TapeWriter(directory / "tape", self.stream)
+        self.assembler = Assembler(self.stream, self.tape)
         self.allowance = Allowance(-1.0 if config.digests == "full" else config.share)
         self.cadence = Cadence(config.interval, config.snapshot_share)
         self.heartbeat = Heartbeat(Path(config.boot), self.stream)
@@ -89,11 +101,16 @@ class Recorder:
         self._entry: Digested | None = None
         self._all_fits = True
         self._turn = _GRADS
-        self._blocks = 0
         self._grads: Digested | None = None
         self._hyper: list[dict[str, Any]] = []
         self._grad_norm: float | None = None
-        self._described: tuple[int, ...] = ()
+        self._described: list[int] = []
+        # Per optimizer: number of parameters, and how they are cut.
+        self._cuts: dict[int, tuple[int, Cut]] = {}
+        self._units = Cut(())
+        self._hypers: dict[int, Hyperparameters] = {}
+        self._dice = Dice()
+        self._next_norm = 0
         self._announced_gap = ""
         self._spoiled = -1
         self._finished = False
@@ -106,7 +123,8 @@ class Recorder:
         self._describe(step.number)
         # What an update leaves is digested after it; digesting it here too tells apart a change between
         # two steps from a wrong gradient. It is left out when the time for digests is short.
-        self._entry = self._digest(self.roster.parameters(), ENTRY_SHARE) if self._all_fits else None
+        if self._all_fits:
+            self._entry = self._digest(self.roster.parameters(), parameter, None, ENTRY_SHARE)
         if clean and self._due(step.number):
             self._snapshot(step.number)
 
@@ -114,17 +132,20 @@ class Recorder:
         """Copy what the loader yields."""
         tensors = leaves(value)
         copies = [self.copies.copy(tensor) for tensor in tensors]
-        fetch = Fetch(slot, index, copies, randomness.capture())
-        step.fetches.append(fetch)
+        step.fetches.append(Fetch(slot, index, copies, randomness.capture()))
+        step.kept_bytes += sum([copy.nbytes for copy in copies])
         self.handed.add(slot, index, tensors)
-        self._bound(step)
+        if step.kept_bytes > self.config.tape_limit:
+            self._let_go(step)
         return value
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Copy what a forward is called with, unless it came from the loader or from a forward."""
         found = leaves(args, 1) + leaves(kwargs, 1) if kwargs else leaves(args, 1)
         handed, copy = self.handed, self.copies.copy
-        step.inputs.append([describe(step, handed, leaf, copy) for leaf in found])
+        kept = [describe(step, handed, leaf, copy) for leaf in found]
+        step.inputs.append(kept)
+        step.kept_bytes += sum([each.nbytes for each in kept if type(each) is not list])
         return args, kwargs
 
     def evaluated(self, step: Underway, args: Any, kwargs: Any) -> None:
@@ -138,13 +159,18 @@ class Recorder:
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the gradients and note the hyperparameters."""
         parameters = parameters_of(optimizer)
-        del number
-        self._hyper = hyperparameters(optimizer)
-        grads = [parameter.grad for parameter in parameters]
-        self._turn = _GRADS if self._all_fits else os.urandom(1)[0] & 1
-        self._grads = self._digest(grads, GRADS_SHARE, skip=self._turn != _GRADS)
-        often = self.config.digests == "full"
-        self._grad_norm = _norm(grads) if often or step.number % NORM_EVERY == 0 else None
+        known = self._hypers.get(number)
+        if known is None:
+            known = self._hypers[number] = Hyperparameters()
+        self._hyper = known.of(optimizer)
+        self._turn = _GRADS if self._all_fits else self._whose_turn()
+        self._units = units = self._cut(number, parameters)
+        if self._turn == _GRADS:
+            self._grads = self._digest(parameters, gradient, units, GRADS_SHARE)
+        else:
+            self._grads = Digested([], len(units), 0)
+        if step.number >= self._next_norm:
+            self._measure_norm(step.number, parameters)
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the parameters, hand the step to the worker and note that it is complete."""
@@ -152,10 +178,13 @@ class Recorder:
         if grads is None or self._spoiled == step.number:
             self._leave_out(step)
             return
-        skip = not self._all_fits and self._turn == _GRADS
-        params = self._digest(parameters_of(optimizer), 1.0 - ENTRY_SHARE - GRADS_SHARE, skip=skip)
-        self._all_fits = self._complete(params, grads)
-        self._blocks = max(params.digest.total, grads.digest.total)
+        units = self._units
+        if self._all_fits or self._turn == _PARAMS:
+            share = 1.0 - ENTRY_SHARE - GRADS_SHARE
+            params = self._digest(parameters_of(optimizer), parameter, units, share)
+        else:
+            params = Digested([], len(units), 0)
+        self._all_fits = self.steps % TRY_ALL_EVERY == 0 or (params.complete and grads.complete)
         gathered = Gathered(
             step=step,
             optimizer=number,
@@ -165,11 +194,13 @@ class Recorder:
             grads=grads,
             params=params,
             grad_norm=self._grad_norm,
-            loss=_loss(step),
-            sketch=take(parameters_of(optimizer), params.digest),
+            loss_version=-1 if step.loss is None else step.loss._version,
+            units=units,
+            # Copied units are still there when the worker looks.
+            sketch=take(parameters_of(optimizer), params.digest) if params.seed is None else NO_SKETCH,
         )
-        self._entry = None
-        size = _size(kept_tensors(step))
+        self._entry = self._grad_norm = None
+        size = step.kept_bytes
         reason = self._no_room(size)
         gathered.keeps_batches = not reason
         if reason:
@@ -267,30 +298,48 @@ class Recorder:
             return "the ledger's disk is nearly full"
         return "" if self.worker.has_room(size) else "the disk does not keep up"
 
-    def _bound(self, step: Underway) -> None:
+    def _let_go(self, step: Underway) -> None:
         """Let go of the oldest batches of a step when they are many: an evaluation with gradients on."""
-        held = [fetch for fetch in step.fetches if fetch.tensors]
-        size = sum(_size(fetch.tensors) for fetch in held)
-        for fetch in held[:-1]:
-            if size <= self.config.tape_limit:
+        for fetch in [fetch for fetch in step.fetches if fetch.tensors][:-1]:
+            if step.kept_bytes <= self.config.tape_limit:
                 return
-            size -= _size(fetch.tensors)
+            step.kept_bytes -= sum([tensor.nbytes for tensor in fetch.tensors])
             fetch.tensors = []
 
-    def _complete(self, *digests: Digested) -> bool:
-        """Whether all that was to be digested was; tried again now and then, for steps may get longer."""
-        if self.steps % TRY_ALL_EVERY == 0:
-            return True
-        return all(each.digest.complete for each in digests)
-
-    def _digest(self, tensors: list[Any], share: float, *, skip: bool = False) -> Digested:
-        """Digest as much as fits the time, or nothing: short steps take turns with what they digest."""
+    def _digest(
+        self, parameters: list[torch.Tensor], part: PartOf, units: Cut | None, share: float
+    ) -> Digested:
+        """Digest as much as fits the time."""
         seconds = self.allowance.seconds()
         if seconds is None:
-            return digest_units(tensors)
-        if skip:
-            return Digested(UnitsDigest("", 0, self._blocks, 0), b"")
-        return digest_units(tensors, deadline=time.perf_counter() + seconds * share)
+            return digest_units(parameters, part, units)
+        if units is None:
+            units = layout(parameters)
+        began = time.perf_counter()
+        copied = copy_units(parameters, part, units, self._dice.throw(), began + seconds * share)
+        if len(copied.parts) == 1:
+            self.allowance.cost(time.perf_counter() - began)
+        return copied
+
+    def _whose_turn(self) -> int:
+        thrown = self._dice.throw() / 2.0**64
+        chance = self.allowance.chance()
+        return _NOTHING if thrown >= chance else _GRADS if thrown < chance / 2 else _PARAMS
+
+    def _cut(self, optimizer: int, parameters: list[torch.Tensor]) -> Cut:
+        """Return how an optimizer's parameters are cut; worked out again whenever the roster changes."""
+        known = self._cuts.get(optimizer)
+        if known is None or known[0] != len(parameters):
+            known = self._cuts[optimizer] = (len(parameters), layout(parameters))
+        return known[1]
+
+    def _measure_norm(self, step: int, parameters: list[torch.Tensor]) -> None:
+        """Measure the gradient norm, and decide from what that took when it is measured next."""
+        began = time.perf_counter()
+        self._grad_norm = _norm([each.grad for each in parameters])
+        median = self.allowance.median
+        every = (time.perf_counter() - began) / (NORM_SHARE * median) if median else 1.0
+        self._next_norm = step + (1 if self.config.digests == "full" else max(NORM_EVERY, int(every)))
 
     def _due(self, step: int) -> bool:
         if self.rank != 0 and not self.config.interval:
@@ -337,19 +386,20 @@ class Recorder:
         )
 
     def _write(self, gathered: Gathered) -> None:
-        record, taped = assemble(gathered, self.stream, self.tape)
+        record, taped = self.assembler.assemble(gathered)
         if not taped:
             reason = f"the tape of step {record.step} was not written: the disk refused it"
             self.gap("tape", reason)
         self.channel.line(record.to_json())
-        for item in kept_tensors(gathered.step):
-            self.copies.take_back(item)
+        for copy in copies_of(gathered.step):
+            self.copies.take_back(copy)
 
     def _describe(self, step: int) -> None:
         """Say what stands behind the digests, at first and whenever that changes."""
         shape = self.roster.shape()
         if shape != self._described:
             self._described = shape
+            self._cuts.clear()
             self.line({"type": "tensors", "step": step, **self.roster.describe()})
 
 
@@ -401,21 +451,10 @@ def rank() -> int:
         return 0
 
 
-def _loss(step: Underway) -> float | None:
-    if step.loss is None:
-        return None
-    loss = float(step.loss)
-    return loss / float(step.scale) if step.scale is not None and float(step.scale) else loss
-
-
-def kept_tensors(step: Underway) -> list[torch.Tensor]:
+def copies_of(step: Underway) -> list[torch.Tensor]:
     """Return the copies a step holds."""
-    copies = [item for call in step.inputs for item in call if isinstance(item, torch.Tensor)]
-    return [*copies, *(tensor for fetch in step.fetches for tensor in fetch.tensors)]
-
-
-def _size(tensors: list[Any]) -> int:
-    return sum([tensor.numel() * tensor.element_size() for tensor in tensors])
+    copies = [item for call in step.inputs for item in call if type(item) is not list]
+    return [*copies, *(copy for fetch in step.fetches for copy in fetch.tensors)]
 
 
 @torch.no_grad()

@@ -8,11 +8,10 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import struct
 import time
 from pathlib import Path
 
-_TWO = struct.Struct("<QQ")
+_PAIR_BYTES = 16
 _PAGE_BYTES = 4096
 SCHEDULE_NAME = "schedule"
 BEAT_PREFIX = "beat-"
@@ -29,26 +28,28 @@ class Pair:
                 # Written, not just made longer: storing into a mapped page that the file system
                 # finds no room for later would kill the process with SIGBUS.
                 _fill(descriptor)
-            self._map = mmap.mmap(descriptor, _TWO.size)
+            self._map = mmap.mmap(descriptor, _PAIR_BYTES)
+            self._numbers = memoryview(self._map).cast("Q")
         finally:
             os.close(descriptor)
 
     def get(self) -> tuple[int, int]:
         """Return both numbers."""
-        first, second = _TWO.unpack_from(self._map)
-        return first, second
+        return self._numbers[0], self._numbers[1]
 
     def set(self, first: int, second: int) -> None:
         """Store both numbers."""
-        _TWO.pack_into(self._map, 0, first, second)
+        self._numbers[0] = first
+        self._numbers[1] = second
 
     def close(self) -> None:
         """Unmap the file."""
+        self._numbers.release()
         self._map.close()
 
 
 def _fill(descriptor: int) -> None:
-    if os.pwrite(descriptor, bytes(_PAGE_BYTES - _TWO.size), _TWO.size) != _PAGE_BYTES - _TWO.size:
+    if os.pwrite(descriptor, bytes(_PAGE_BYTES - _PAIR_BYTES), _PAIR_BYTES) != _PAGE_BYTES - _PAIR_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

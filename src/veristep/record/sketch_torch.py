@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import torch
 
 from veristep.core.records import UnitsDigest
 from veristep.core.sketch import DRAW_BYTES, Line, lines
-from veristep.record.tensors_torch import chosen_units, layout, raw
+from veristep.core.units import Cut, order
+from veristep.record.tensors_torch import CopiedUnit, Digested, chosen_units, layout, raw
 
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
 
@@ -20,6 +22,9 @@ class Sketch(NamedTuple):
 
     draws: bytes = b""
     values: bytes = b""
+
+    def __bool__(self) -> bool:
+        return bool(self.draws)
 
 
 NO_SKETCH = Sketch()
@@ -32,6 +37,21 @@ def take(tensors: Sequence[torch.Tensor], digest: UnitsDigest) -> Sketch:
     draws = os.urandom(DRAW_BYTES)
     chosen = lines(layout(tensors), chosen_units(digest), draws)
     return Sketch(draws, b"".join([read(tensors[line.tensor], line) for line in chosen]))
+
+
+def take_copied(digested: Digested, units: Cut) -> Sketch:
+    """Return the sketch drawn from units that were copied to be digested; empty where they were not."""
+    copies = [each for each in digested.parts if isinstance(each, CopiedUnit)]
+    if not copies or len(copies) < len(digested.parts):
+        return NO_SKETCH
+    draws = os.urandom(DRAW_BYTES)
+    found = []
+    chosen = list(islice(order(digested.total, digested.seed or 0), len(copies)))
+    for line in lines(units, chosen, draws):
+        copied = copies[line.place]
+        first = max(copied.start, 0)
+        found.append(copied.data[line.start - first : line.stop - first])
+    return Sketch(draws, b"".join(found))
 
 
 def sampled(tensor: torch.Tensor) -> bool:

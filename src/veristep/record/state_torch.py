@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from operator import is_
 from typing import Any
 
 import torch
@@ -97,16 +98,16 @@ class Roster:
                 names[id(parameter)] = lead + _plain(name)
         return names
 
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> list[int]:
         """Return numbers that change when modules or parameters are added, frozen or unfrozen."""
-        counts = [len(self._modules)]
+        found = [len(self._modules)]
         for reference in self._optimizers:
             optimizer = reference()
             if optimizer is not None:
-                parameters = parameters_of(optimizer)
-                trained = [parameter.requires_grad for parameter in parameters].count(True)
-                counts += [len(optimizer.param_groups), len(parameters), trained]
-        return tuple(counts)
+                groups = optimizer.param_groups
+                found.append(len(groups))
+                found += [parameter.requires_grad for group in groups for parameter in group["params"]]
+        return found
 
     def describe(self) -> dict[str, Any]:
         """Return what stands behind the digests: names and keys of all optimizers' parameters.
@@ -192,8 +193,31 @@ def _add_groups(optimizer: Optimizer, wanted: dict[str, Any], found: dict[str, t
 
 
 def parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:
-    """Return an optimizer's parameters, group by group."""
+    """Return an optimizer's parameters, group by group; not to be changed."""
+    groups = optimizer.param_groups
+    if len(groups) == 1:
+        only: list[torch.Tensor] = groups[0]["params"]
+        return only
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+class Hyperparameters:
+    """The hyperparameters of one optimizer, read anew only when a value is another object."""
+
+    def __init__(self) -> None:
+        self._seen: list[Any] = []
+        self._read: list[dict[str, Any]] = []
+
+    def of(self, optimizer: Optimizer) -> list[dict[str, Any]]:
+        """Return what `hyperparameters` returns; not to be changed."""
+        seen: list[Any] = []
+        for group in optimizer.param_groups:
+            seen += group.values()
+        if len(seen) != len(self._seen) or not all(map(is_, seen, self._seen)):
+            self._read = hyperparameters(optimizer)
+            # A tensor can change and stay the same object: with one among them all are read every time.
+            self._seen = [] if any(isinstance(value, torch.Tensor) for value in seen) else seen
+        return self._read
 
 
 def hyperparameters(optimizer: Optimizer) -> list[dict[str, Any]]:

@@ -72,7 +72,8 @@ class Underway:
     evaluated: set[int] = field(default_factory=set)
     loss: Any = None
     loss_seen: bool = False
-    scale: Any = None
+    scale: torch.Tensor | None = None
+    kept_bytes: int = 0
 
     @property
     def opened(self) -> bool:
@@ -184,10 +185,6 @@ class Tracker:
         first = tensors[0] if isinstance(tensors, (list, tuple)) and tensors else tensors
         if isinstance(first, torch.Tensor) and first.numel() == 1:
             self.underway.loss = first.detach()
-            self.underway.scale = None
-            for scaler in self.roster.scalers():
-                if scaler is not None and scaler.is_enabled() and scaler._scale is not None:
-                    self.underway.scale = scaler._scale
 
     # -- batches ------------------------------------------------------------------------------------
 
@@ -261,6 +258,8 @@ class Tracker:
     def scaler_used(self, scaler: Any) -> None:
         """A gradient scaler is about to step an optimizer."""
         self.roster.scaler(scaler)
+        if scaler.is_enabled() and scaler._scale is not None:
+            self.underway.scale = scaler._scale.clone()  # it is updated in place
 
     def update_skipped(self, optimizer: Optimizer) -> None:
         """A gradient scaler left an update out."""

@@ -11,24 +11,25 @@ chosen.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from blake3 import blake3
 
 from veristep.core.records import UnitsDigest
-from veristep.core.units import Cut, Unit, cut, order
+from veristep.core.units import UNIT_BYTES, Cut, Unit, cut, order
 from veristep.errors import MalformedError
+from veristep.record.memory import MEMORY
 from veristep.record.pack import Part
 
 PREFIX_BYTES = 16
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
-_NO_TENSOR = b"none\x00"
+_NO_TENSOR = blake3(b"none\x00").digest(PREFIX_BYTES)
+PartOf = Callable[[torch.Tensor], torch.Tensor | None]
 _DTYPES = {
     str(value).removeprefix("torch."): value
     for value in vars(torch).values()
@@ -50,8 +51,8 @@ def raw(tensor: torch.Tensor) -> tuple[torch.Tensor, memoryview]:
     size = tensor.nbytes
     if not size:
         return tensor, memoryview(b"")
-    array = (ctypes.c_ubyte * size).from_address(tensor.data_ptr())
-    return tensor, memoryview(array).cast("B")
+    address = tensor.data_ptr()
+    return tensor, MEMORY[address : address + size]
 
 
 def dense(tensor: torch.Tensor) -> list[torch.Tensor]:
@@ -100,8 +101,8 @@ def digest(tensor: torch.Tensor) -> bytes:
         hasher = blake3(head(tensor))
         size = tensor.nbytes
         if size:
-            array = (ctypes.c_ubyte * size).from_address(tensor.data_ptr())
-            hasher.update(memoryview(array).cast("B"))
+            address = tensor.data_ptr()
+            hasher.update(MEMORY[address : address + size])
         return hasher.digest()
     hasher = blake3()
     for piece in dense(tensor):
@@ -113,6 +114,8 @@ def digest(tensor: torch.Tensor) -> bytes:
 
 def to_part(value: Any) -> Part | None:
     """Return a dense tensor as a part of a pack that shares its memory; None for anything else."""
+    if type(value) is Part:
+        return value
     if not isinstance(value, torch.Tensor) or value.layout is not torch.strided:
         return None
     kept, view = raw(value)
@@ -139,58 +142,140 @@ def from_part(part: Part) -> torch.Tensor:
     return tensor
 
 
+class CopiedUnit(NamedTuple):
+    """A unit still to be digested: `start` is -1 for a whole tensor."""
+
+    dtype: torch.dtype
+    shape: torch.Size
+    start: int
+    data: bytes
+
+
+_Prefix = bytes | CopiedUnit
+
+
 class Digested(NamedTuple):
-    """A units digest with the prefixes it was made from, `PREFIX_BYTES` each, in the order chosen."""
+    """The digests of some units of a set of tensors, not yet put together to one.
 
-    digest: UnitsDigest
-    prefixes: bytes
+    Attributes:
+        parts: `PREFIX_BYTES` of each unit's digest, in the order chosen, or what they are computed from.
+        total: how many units there are.
+        seed: the order; None when all were digested in natural order.
+    """
+
+    parts: Sequence[_Prefix]
+    total: int
+    seed: int | None
+
+    def settled(self) -> Digested:
+        """Return the same with every part computed."""
+        return self._replace(parts=self._computed())
+
+    def _computed(self) -> list[bytes]:
+        return [each if isinstance(each, bytes) else _prefix(each) for each in self.parts]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every unit was digested."""
+        return len(self.parts) == self.total
+
+    @property
+    def prefixes(self) -> bytes:
+        """All parts, one after another."""
+        return b"".join(self._computed())
+
+    @property
+    def digest(self) -> UnitsDigest:
+        """The units digest; its root is empty when no unit was digested of units there are."""
+        root = blake3(self.prefixes).hexdigest() if self.parts or not self.total else ""
+        return UnitsDigest(root, len(self.parts), self.total, self.seed)
 
 
-class _Pieces(NamedTuple):
-    """A set of tensors laid out for digesting, and what must stay alive meanwhile."""
-
-    views: list[memoryview]
-    heads: list[bytes]
-    kept: list[torch.Tensor]
-
-
-def layout(tensors: Sequence[torch.Tensor | None]) -> Cut:
-    """Return how a set of tensors is cut into units; a missing tensor is one empty unit."""
+def layout(parameters: Sequence[torch.Tensor]) -> Cut:
+    """Return how a set of parameters, or their gradients, is cut into units."""
     strided = torch.strided
-    sizes = [tensor.nbytes if tensor is not None and tensor.layout is strided else 0 for tensor in tensors]
-    return cut(tuple(sizes))
+    return cut(tuple([each.nbytes if each.layout is strided else 0 for each in parameters]))
+
+
+def parameter(each: torch.Tensor) -> torch.Tensor:
+    """Digest the parameter itself."""
+    return each
+
+
+def gradient(each: torch.Tensor) -> torch.Tensor | None:
+    """Digest a parameter's gradient."""
+    return each.grad
 
 
 def digest_units(
-    tensors: Sequence[torch.Tensor | None],
+    parameters: Sequence[torch.Tensor],
+    part: PartOf = parameter,
+    units: Cut | None = None,
     *,
     deadline: float | None = None,
     seed: int | None = None,
     limit: int | None = None,
 ) -> Digested:
-    """Digest a set of tensors, wholly or as far as a deadline or a limit lets.
+    """Digest a set of parameters or their gradients, wholly or as far as a deadline or a limit lets.
+
+    Gradients are cut as their parameters are, so that a sampled digest touches only the tensors it
+    reads. A gradient of another size (a sparse one) is digested whole in each unit, a missing one is the
+    same few bytes.
 
     Args:
-        tensors: in a fixed order; None stands for a gradient that is not there.
+        parameters: in a fixed order.
+        units: how they are cut, when that is known already.
+        part: what of each parameter is digested: `parameter` or `gradient`.
         deadline: `time.perf_counter` value to stop at; at least one unit is digested.
         seed: the order to take; drawn from the system when sampling starts without one.
         limit: digest this many units in the order of `seed`: what a replay of a record asks for.
     """
-    units = layout(tensors)
+    if units is None:
+        units = layout(parameters)
     total = len(units)
     if deadline is None and limit is None:
-        prefixes = [_unit(tensors, units[number]) for number in range(total)]
-        return _finish(prefixes, total, None)
+        every = map(units.__getitem__, range(total))
+        return Digested([_unit(part(parameters[each.tensor]), each) for each in every], total, None)
     if seed is None:
         seed = int.from_bytes(os.urandom(8), "little")
-    prefixes = []
+    parts: list[_Prefix] = []
     for number in order(total, seed):
-        prefixes.append(_unit(tensors, units[number]))
-        if limit is not None and len(prefixes) >= limit:
+        unit = units[number]
+        parts.append(_unit(part(parameters[unit.tensor]), unit))
+        if len(parts) == limit or (deadline is not None and time.perf_counter() >= deadline):
             break
-        if deadline is not None and time.perf_counter() >= deadline:
+    return Digested(parts, total, seed)
+
+
+def copy_units(
+    parameters: Sequence[torch.Tensor], part: PartOf, units: Cut, seed: int, deadline: float
+) -> Digested:
+    """Copy units in the order of `seed` until a deadline, to be digested later; at least one.
+
+    The same as `digest_units`, for the training thread: copying takes a fifth of digesting. It runs at
+    every step, when none of its code is in a cache; hence few calls, and no generator for the first unit.
+
+    Args:
+        parameters: in a fixed order.
+        part: what of each parameter is copied: `parameter` or `gradient`.
+        units: how they are cut.
+        seed: the order to take.
+        deadline: `time.perf_counter` value to stop at.
+    """
+    total = len(units)
+    if not total:
+        return Digested([], 0, seed)
+    parts: list[_Prefix] = [_unit_pieces(parameters, part, units, seed % total)]
+    now = began = time.perf_counter()
+    rest = order(total, seed)
+    next(rest)
+    while now + (now - began) / len(parts) < deadline:  # one more ends in time
+        number = next(rest, -1)
+        if number < 0:
             break
-    return _finish(prefixes, total, seed)
+        parts.append(_unit_pieces(parameters, part, units, number))
+        now = time.perf_counter()
+    return Digested(parts, total, seed)
 
 
 def chosen_units(digest: UnitsDigest) -> list[int]:
@@ -201,25 +286,42 @@ def chosen_units(digest: UnitsDigest) -> list[int]:
     return [number for number, _ in zip(chosen, range(digest.units), strict=False)]
 
 
-def _unit(tensors: Sequence[torch.Tensor | None], unit: Unit) -> bytes:
-    tensor = tensors[unit.tensor]
+def _unit(tensor: torch.Tensor | None, unit: Unit) -> bytes:
+    """Return the prefix of a unit's digest, read from the live tensor."""
     if tensor is None:
-        return blake3(_NO_TENSOR).digest()[:PREFIX_BYTES]
-    if unit.whole:
+        return _NO_TENSOR
+    if unit.whole or tensor.layout is not torch.strided or tensor.nbytes != unit.size:
         return digest(tensor)[:PREFIX_BYTES]
     hasher = blake3(head(tensor))
     hasher.update(b"%d\0" % unit.start)
     _keep, view = raw(_slice(tensor, unit))
     hasher.update(view)
-    return hasher.digest()[:PREFIX_BYTES]
+    return hasher.digest(PREFIX_BYTES)
+
+
+def _unit_pieces(parameters: Sequence[torch.Tensor], part: PartOf, units: Cut, number: int) -> _Prefix:
+    """Return what a unit's prefix is computed from, with the bytes copied."""
+    index, start = units.place(number)
+    tensor = part(parameters[index])
+    if tensor is None or not _is_plain(tensor):
+        return _unit(tensor, units[number])
+    size = tensor.nbytes
+    if size != units.size(index):
+        return _unit(tensor, units[number])
+    address = tensor.data_ptr() + start
+    data = bytes(MEMORY[address : address + min(UNIT_BYTES, size - start)])
+    return CopiedUnit(tensor.dtype, tensor.shape, -1 if size <= UNIT_BYTES else start, data)
+
+
+def _prefix(copied: CopiedUnit) -> bytes:
+    hasher = blake3(_head(copied.dtype, copied.shape))
+    if copied.start >= 0:
+        hasher.update(b"%d\0" % copied.start)
+    hasher.update(copied.data)
+    return hasher.digest(PREFIX_BYTES)
 
 
 def _slice(tensor: torch.Tensor, unit: Unit) -> torch.Tensor:
     # Slicing before copying: a block of a device or non-contiguous tensor costs only its own bytes.
     item = tensor.element_size()
     return tensor.detach().reshape(-1)[unit.start // item : unit.stop // item]
-
-
-def _finish(prefixes: list[bytes], total: int, seed: int | None) -> Digested:
-    joined = b"".join(prefixes)
-    return Digested(UnitsDigest(blake3(joined).hexdigest(), len(prefixes), total, seed), joined)

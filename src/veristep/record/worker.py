@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable
 
 Job = Callable[[], None]
-# Waking a thread at every step costs more than the work; records may be this old when they leave.
-POLL_SECONDS = 0.05
+# Waking a thread at every step costs more than the work, which is done cheaper for several steps in a row;
+# records may be this old when they leave.
+POLL_SECONDS = 0.1
 
 
 class Worker:

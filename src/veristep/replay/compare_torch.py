@@ -19,24 +19,31 @@ from veristep.record.tensors_torch import (
     chosen_units,
     digest,
     digest_units,
+    gradient,
     layout,
+    parameter,
 )
 
 # At most this many differing tensors are named.
 MAX_NAMED = 8
 
 
-def digest_like(tensors: list[Any], recorded: UnitsDigest) -> Digested:
-    """Digest the same units of live tensors that a record digested."""
+def digest_like(parameters: list[torch.Tensor], what: str, recorded: UnitsDigest) -> Digested:
+    """Digest the same units of live parameters, or of their gradients, that a record digested."""
     if recorded.units == 0:
-        return Digested(recorded, b"")  # a step too short for this digest: nothing to compare
+        return Digested([], recorded.total, recorded.seed)  # too short a step: nothing to compare
+    part = gradient if what == "gradient" else parameter
     if recorded.seed is None:
-        return digest_units(tensors)
-    return digest_units(tensors, seed=recorded.seed, limit=recorded.units)
+        return digest_units(parameters, part)
+    return digest_units(parameters, part, seed=recorded.seed, limit=recorded.units)
 
 
 def differing_tensors(
-    recorded: UnitsDigest, prefixes: bytes, got: Digested, tensors: list[Any], names: Sequence[str]
+    recorded: UnitsDigest,
+    prefixes: bytes,
+    got: Digested,
+    parameters: list[torch.Tensor],
+    names: Sequence[str],
 ) -> list[str]:
     """Return the names of the tensors whose blocks differ, first one first.
 
@@ -44,16 +51,17 @@ def differing_tensors(
         recorded: the recorded digest.
         prefixes: the recorded digests of its units, `PREFIX_BYTES` each.
         got: the live digest of the same units.
-        tensors: the live tensors.
+        parameters: the live parameters.
         names: their names, in the same order.
     """
-    units = layout(tensors)
+    units = layout(parameters)
     if len(units) != recorded.total:
         return []
     differing: list[str] = []
+    now = got.prefixes
     for place, number in enumerate(chosen_units(recorded)):
         span = slice(place * PREFIX_BYTES, (place + 1) * PREFIX_BYTES)
-        if prefixes[span] == got.prefixes[span]:
+        if prefixes[span] == now[span]:
             continue
         index = units[number].tensor
         name = names[index] if index < len(names) else f"tensor {index}"

@@ -161,8 +161,7 @@ class Replayer:
             self._compare_own_hyper(target, optimizer, record)
         impose(optimizer, [dict(group) for group in record.hyper])
         parameters = parameters_of(optimizer)
-        grads = [parameter.grad for parameter in parameters]
-        self._compare(target, "gradient", record.grads, chunk, grads, self._names(number))
+        self._compare(target, "gradient", record.grads, chunk, parameters, self._names(number))
         self._measuring.before(record, parameters)
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
@@ -265,16 +264,16 @@ class Replayer:
         what: str,
         recorded: UnitsDigest,
         chunk: dict[str, Any],
-        tensors: list[Any],
+        parameters: list[torch.Tensor],
         names: list[str],
     ) -> None:
-        """Compare live tensors with the digest of a step, and end where they differ.
+        """Compare live parameters or gradients with the digest of a step, and end where they differ.
 
         Where the difference is to be measured, the replay goes on and compares nothing more.
         """
         if not self._comparing:
             return
-        got = digest_like(tensors, recorded)
+        got = digest_like(parameters, what, recorded)
         if got.digest == recorded:
             return
         if what == "gradient" and self._tape.fetch_ahead_varies():
@@ -282,7 +281,7 @@ class Replayer:
                 f"step {target} differs, but which batch a step used could not be seen: the script "
                 "changes batches before its model gets them, and fetches ahead by a varying number"
             )
-        differing = differing_tensors(recorded, chunk[_PREFIXES[what]], got, tensors, names)
+        differing = differing_tensors(recorded, chunk[_PREFIXES[what]], got, parameters, names)
         if target != self.order.measure:
             self._answer.differ(target, what, differing, recorded.root, got.digest.root)
         self._answer.hold(target, what, differing, recorded.root, got.digest.root)
@@ -301,6 +300,8 @@ class Replayer:
             self._answer.hold(step, "state", names, expected, got, "at the interval's end")
             one, other = dict(flatten(recorded))[path], dict(flatten(live)).get(path)
             self._answer.measured(state(step, path, one, other))
+        else:
+            self._answer.matched_state()
 
 
 # Where a step's tape keeps the digests of the units behind each digest of its record.

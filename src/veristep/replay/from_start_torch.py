@@ -163,8 +163,7 @@ class FromStart:
         else:
             self._own(step.number, "hyperparameter", *found)
         if self._compares:
-            grads = [parameter.grad for parameter in parameters_of(optimizer)]
-            self._compare(record, "gradient", record.grads, grads, self._names(record))
+            self._compare(record, "gradient", record.grads, parameters_of(optimizer), self._names(record))
         else:
             impose(optimizer, [dict(group) for group in record.hyper])
 
@@ -248,14 +247,19 @@ class FromStart:
         return rebuild(value, iter(kept)) if any(each is not None for each in kept) else value
 
     def _compare(
-        self, record: StepRecord, what: str, recorded: UnitsDigest, tensors: list[Any], names: list[str]
+        self,
+        record: StepRecord,
+        what: str,
+        recorded: UnitsDigest,
+        parameters: list[torch.Tensor],
+        names: list[str],
     ) -> None:
-        got = digest_like(tensors, recorded)
+        got = digest_like(parameters, what, recorded)
         if got.digest == recorded:
             return
         chunk = self._chunk(record.step)
         prefixes = chunk[_PREFIXES[what]] if chunk is not None else b""
-        differing = differing_tensors(recorded, prefixes, got, tensors, names) if prefixes else []
+        differing = differing_tensors(recorded, prefixes, got, parameters, names) if prefixes else []
         self._answer.differ(record.step, what, differing, recorded.root, got.digest.root)
 
     def _compare_snapshot(self, step: int) -> None:
@@ -272,6 +276,7 @@ class FromStart:
             names = [path for path, _, _ in differing][:MAX_NAMED]
             _, expected, got = differing[0]
             self._answer.differ(step, "state", names, expected, got, "at a snapshot")
+        self._answer.matched_state()
 
     def _names(self, record: StepRecord) -> list[str]:
         optimizers = self._tape.description(record.step).get("optimizers", [])
