@@ -200,6 +200,9 @@ def _notifications(result: Result | None, error: VeristepError | None) -> Iterab
             if outcome != "checked":
                 text = f"{condition} of {count} steps taken as recorded: {outcome}"
                 yield _notification("not-checked", "note", text)
+    if coverage.in_noise:
+        text = f"{coverage.in_noise} steps were compared within rounding noise only, not bit for bit"
+        yield _notification("not-checked", "note", text)
     left = coverage.steps - coverage.steps_checked - sum(coverage.not_checked.values())
     if left > 0:
         yield _notification("not-checked", "note", f"{left} of {coverage.steps} steps were not asked for")

@@ -11,7 +11,13 @@ from veristep.case.wording import plain
 from veristep.cli import audit_outcome, render
 from veristep.cli.audit_choice import Asked, choice_options
 from veristep.cli.audit_draw import commit, verify_draw
-from veristep.cli.options import engine_options, json_option, ledger_option, open_ledger
+from veristep.cli.options import (
+    engine_options,
+    json_option,
+    ledger_option,
+    open_ledger,
+    platform_option,
+)
 from veristep.cli.sarif import report, sarif_option
 from veristep.cli.subcommands import WithSubcommands
 from veristep.core.verdicts import SCHEMA, Severity, Verdict
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("run", default="last")
 @ledger_option
 @choice_options
+@platform_option
 @engine_options
 @click.option(
     "--fail-on",
@@ -41,6 +48,7 @@ def command(
     run: str,
     ledger_path: Path | None,
     asked: Asked,
+    platform: str | None,
     engine: str,
     workers: int | None,
     memory: int | None,
@@ -59,7 +67,9 @@ def command(
     from veristep.replay import recorded as records
     from veristep.replay.conduct import conduct, conduct_from_start
     from veristep.replay.engines.protocol import Options
+    from veristep.replay.likeness import parse
 
+    likeness = parse(platform) if platform is not None else None
     with report(sarif_path, "audit") as sarif, open_ledger(ledger_path) as ledger:
         run_id = records.find(ledger, run)
         recorded = records.load(ledger, run_id)
@@ -82,6 +92,7 @@ def command(
                 escalate=asked.escalate,
                 engine=engine,
                 options=options,
+                likeness=likeness,
             )
         status = _status(audit, Severity(fail_on))
         sarif.result(audit.result, status, run_id, properties={"room": audit.room})

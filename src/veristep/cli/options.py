@@ -34,6 +34,16 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, schema veristep/1.")(function)
 
 
+def platform_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--platform threads=N,isa=NAME``: replay as on another machine."""
+    return click.option(
+        "--platform",
+        metavar="threads=N,isa=NAME",
+        help="Replay as on another machine, with its thread count and instruction set (default, avx2, "
+        "avx512): what is not bit for bit the same is held against rounding noise.",
+    )(function)
+
+
 class Bytes(click.ParamType[int]):
     """A number of bytes: ``8GiB``, ``500MB``, ``1000000``."""
 

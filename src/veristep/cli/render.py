@@ -82,7 +82,7 @@ def finding(value: Finding) -> None:
     out(f"{head}: {plain(value.summary)}")
     out(f"  --> run {value.run} / rank {value.rank} / step {value.step}")
     evidence = value.evidence
-    if "expected" in evidence:
+    if evidence.get("expected"):
         out(f"   | recorded  {plain(str(evidence['expected'])[:64])}")
         out(f"   | replayed  {plain(str(evidence['got'])[:64])}")
     tensors = evidence.get("tensors")
@@ -92,6 +92,8 @@ def finding(value: Finding) -> None:
     sizes = measured(evidence)
     if sizes is not None:
         out(f"   | size      {plain(in_words(sizes))}")
+    if evidence.get("detail"):
+        out(f"   | detail    {plain(str(evidence['detail']))}")
     for suspect in value.suspects:
         if suspect.what != "tensor":
             out(f"   | {suspect.what:<9} {plain(suspect.value)} ({plain(suspect.how_known)})")
@@ -121,6 +123,8 @@ def coverage_lines(value: Result) -> list[str]:
         share = 100 * coverage.blocks_checked / coverage.blocks
         blocks = f"{coverage.blocks_checked} of {coverage.blocks} blocks"
         lines.append(f"coverage: {blocks} compared in them ({share:.0f} %)")
+    if coverage.in_noise:
+        lines.append(f"coverage: {coverage.in_noise} steps within rounding noise only, not bit for bit")
     for reason, count in coverage.not_checked.items():
         lines.append(f"not checked: {count} steps: {plain(reason)}")
     return lines

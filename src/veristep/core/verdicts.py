@@ -90,6 +90,8 @@ class Coverage:
         unconditioned: whether the steps were executed from the run's start, with nothing taken as recorded.
         conditions: what the steps checked were replayed under (hyperparameters, batches, random states),
             and of how many steps each was ``checked``, or why not.
+        in_noise: those of the steps checked that were compared within rounding noise only, because they
+            were replayed on a machine that rounds otherwise.
     """
 
     steps: int = 0
@@ -101,6 +103,7 @@ class Coverage:
     not_checked: Mapping[str, int] = field(default_factory=dict)
     unconditioned: bool = False
     conditions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    in_noise: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """Return the JSON form."""
@@ -114,6 +117,7 @@ class Coverage:
             "not_checked": dict(self.not_checked),
             "unconditioned": self.unconditioned,
             "conditions": {name: dict(outcomes) for name, outcomes in self.conditions.items()},
+            "in_noise": self.in_noise,
         }
 
 

@@ -7,7 +7,7 @@ import itertools
 import os
 import statistics
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect,
 from veristep.errors import VeristepError
 from veristep.ledger.objects import ObjectStore
 from veristep.record import platform_facts
-from veristep.replay import causes, reading
+from veristep.replay import causes, elsewhere, reading
 from veristep.replay import order as words
 from veristep.replay.execute import Execution, execute
 from veristep.replay.order import Answer, Conditions, Difference, Order, StreamOrder
@@ -38,6 +38,7 @@ RULE_DIFFERS = "RPL001"
 _SUMMARIES = {
     "hyperparameter": "step {step} used a hyperparameter the script does not set by itself{where}",
     "batch": "step {step} used a batch the script does not make by itself{where}",
+    "noise": "step {step} is further from its replays than rounding explains{where}",
     "rng": "step {step} drew from random states the script does not come to by itself{where}",
 }
 _RULES = {"hyperparameter": "RPL002", "batch": "RPL003", "rng": "RPL004"}
@@ -50,6 +51,7 @@ CAUSES = {
     "gradient": "the gradient is not what this batch, these random states and these parameters give",
     "update": "the update is not what the optimizer makes of this gradient and these hyperparameters",
     "state": "buffers or optimizer state differ though every compared parameter agreed",
+    "noise": "the parameters are further from the replays than rounding explains",
 }
 
 
@@ -70,6 +72,8 @@ class Judged:
         notes: what weakens the comparison without contradicting it.
         conditions: of how many steps the inputs were compared with the script's own.
         suspicions: inputs that are not the script's own where it stood in the replay, with the stream.
+        platforms: where it differs, in what the replay rounds otherwise than the run.
+        in_noise: steps that were compared within rounding noise only, not bit for bit.
     """
 
     interval: Interval
@@ -84,6 +88,8 @@ class Judged:
     notes: tuple[str, ...] = ()
     conditions: Conditions = field(default_factory=dict)
     suspicions: tuple[tuple[str, Difference], ...] = ()
+    platforms: tuple[str, ...] = ()
+    in_noise: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,9 @@ class Auditor:
         self._byte_code = byte_code
         self.limit_seconds = 0.0
         self.patience = 1.0
+        self._variables: dict[str, str] = {}
+        # Whether the thread count and instruction set of replays are chosen already.
+        self.settled = False
         self.facts: dict[str, Json] = {
             "code": "as recorded",
             "environment": "this machine's own installation",
@@ -133,6 +142,13 @@ class Auditor:
     def run(self) -> RecordedRun:
         """The run whose intervals it judges."""
         return self._run
+
+    def under(self, variables: Mapping[str, str]) -> Auditor:
+        """Return the same auditor with replays that are started with more variables."""
+        other = copy.copy(self)
+        other._variables = {**self._variables, **variables}
+        other.settled = True
+        return other
 
     @property
     def objects(self) -> ObjectStore:
@@ -169,6 +185,8 @@ class Auditor:
         try:
             first = self.replay(interval, candidates[0])
             judged = self.read(interval, first)
+            if judged.platforms:
+                return elsewhere.judge(self, interval, candidates[0], judged, first)
             if judged.difference is None:
                 return self._judge_own(interval, candidates[0], judged, first)
             return self._confirm(interval, candidates, judged, first)
@@ -230,6 +248,7 @@ class Auditor:
         *,
         diagnose: bool = False,
         measure: int = -1,
+        jitter: int = 0,
         mode: str = words.INTERVAL,
         guise: Guise | None = None,
     ) -> Execution:
@@ -237,7 +256,8 @@ class Auditor:
         room = furnish(self._objects, self._origin, self._byte_code)
         try:
             order = self._order(interval, warm_up, room, mode)
-            order = replace(order, diagnose=diagnose, measure=measure)
+            order = replace(order, diagnose=diagnose, measure=measure, jitter=jitter)
+            room = replace(room, environment={**room.environment, **self._variables})
             if guise is not None:
                 room, order = dressed(room, order, guise)
             execution = execute(room, order, self._objects.root, self._time_limit(interval, warm_up))
@@ -327,7 +347,7 @@ class Auditor:
         platforms = self._platform_differences(answers, interval)
         if platforms:
             reason = "differs, but so does what decides the last bits: " + "; ".join(platforms)
-            return _unverified(interval, reason, execution)
+            return replace(_unverified(interval, reason, execution), platforms=tuple(platforms))
         return Judged(
             interval, Verdict.VIOLATED, CAUSES[first[1].what], first, steps, blocks, checked,
             execution.seconds, execution.output, notes,
@@ -370,6 +390,7 @@ def summarise(
         not_checked=not_checked,
         unconditioned=unconditioned and bool(clean),
         conditions=added(each.conditions for each in clean),
+        in_noise=sum(each.in_noise for each in clean),
     )
     findings = tuple(finding(each, run) for each in judged if each.difference is not None)
     verdict = combine(each.verdict for each in judged)

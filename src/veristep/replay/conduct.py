@@ -19,6 +19,7 @@ from veristep.replay.course import Course
 from veristep.replay.draw import Draw
 from veristep.replay.engines import choose
 from veristep.replay.engines.protocol import Options
+from veristep.replay.likeness import Likeness
 from veristep.replay.plan import Plan
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.schedule import Schedule
@@ -38,6 +39,7 @@ def conduct(
     escalate: bool = True,
     engine: str = "local",
     options: Options | None = None,
+    likeness: Likeness | None = None,
 ) -> Audit:
     """Judge the intervals that the draw and the choice call for, and write the verdict down.
 
@@ -48,6 +50,8 @@ def conduct(
     schedule = Schedule(draw.order(len(plan.intervals)), choice, escalate)
     origin = records.origin(ledger, recorded)
     auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder())
+    if likeness is not None:
+        auditor = auditor.under(likeness.variables())
     judged: list[Judged] = []
     verdicts: dict[int, Verdict] = {}
     with choose.engine(engine, auditor, options or Options()) as judging:

@@ -42,7 +42,7 @@ from veristep.replay.compare_torch import (
 )
 from veristep.replay.containment import ContainedFiles, Containment
 from veristep.replay.from_start_torch import FromStart
-from veristep.replay.measure_torch import Measuring, observe, state
+from veristep.replay.measure_torch import Measuring, Observing, state
 from veristep.replay.order import Answer, Order, StreamOrder
 from veristep.replay.tape_feed_torch import IntervalFeed
 
@@ -67,6 +67,7 @@ class Replayer:
         self._modules = 0
         self._measuring = Measuring(order.measure)
         self._observes = order.mode == words.OBSERVE
+        self._observing = Observing(order.jitter)
 
     # -- the points of a step -----------------------------------------------------------------------
 
@@ -163,6 +164,8 @@ class Replayer:
         parameters = parameters_of(optimizer)
         self._compare(target, "gradient", record.grads, chunk, parameters, self._names(number))
         self._measuring.before(record, parameters)
+        if self._observes:
+            self._observing.before(record, chunk, parameters)
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Compare the parameters and prepare the random states of the next step."""
@@ -175,7 +178,8 @@ class Replayer:
         parameters, names = parameters_of(optimizer), self._names(number)
         self._compare(target, "update", record.params, chunk, parameters, names)
         if self._observes:
-            self._answer.observed(observe(record, chunk, parameters, names))
+            self._answer.observed(self._observing.after(record, chunk, parameters, names))
+            self._observing.jitter(parameters)
         elif self._answer.open:
             self._answer.matched(record)
         elif self._measuring.after(record, chunk, parameters, names) or target + 1 >= self.order.stop:
@@ -244,6 +248,8 @@ class Replayer:
         self._modules = len(self.roster.modules())
         if self._mine.snapshot:
             restore(self.roster, snapshots.load(self._objects, self.order.parts, self._mine.snapshot))
+        if self._observes:
+            self._observing.jitter(self.roster.parameters())
 
     def _handed_over(self, slot: int, index: int, value: Any) -> None:
         self._handed.add(slot, index, leaves(value))

@@ -78,22 +78,53 @@ class Measuring:
         return later >= LATER_STEPS or shown >= ENOUGH_LINES or (shown > 0 and later == 0)
 
 
-def observe(
-    record: StepRecord, chunk: dict[str, Any], parameters: Sequence[torch.Tensor], names: Sequence[str]
-) -> list[Sampled]:
-    """Return the parameters after a step, recorded and replayed, where the sketch has them."""
-    return [
-        Sampled(
-            record.step,
-            names[line.tensor] if line.tensor < len(names) else f"tensor {line.tensor}",
-            line.start,
-            line.weight,
-            0,
-            recorded.tolist(),
-            _values(parameters[line.tensor], line).tolist(),
-        )
-        for line, recorded in recorded_lines(record, chunk, parameters)
-    ]
+class Observing:
+    """Tells what the parameters are after each step, where the run's sketches show them.
+
+    With a `jitter`, every parameter is moved by one unit in its last place, or not, before the first step
+    and after each: rounding as another machine might do it (Monte Carlo arithmetic, Parker 1997). All ranks
+    draw the same, so that replicas stay replicas.
+    """
+
+    def __init__(self, jitter: int) -> None:
+        self._chance = torch.Generator().manual_seed(jitter) if jitter else None
+        self._before: list[torch.Tensor] = []
+
+    def before(self, record: StepRecord, chunk: dict[str, Any], parameters: Sequence[torch.Tensor]) -> None:
+        """Note what is there before an update."""
+        shown = recorded_lines(record, chunk, parameters)
+        self._before = [_values(parameters[line.tensor], line) for line, _ in shown]
+
+    def after(
+        self,
+        record: StepRecord,
+        chunk: dict[str, Any],
+        parameters: Sequence[torch.Tensor],
+        names: Sequence[str],
+    ) -> list[Sampled]:
+        """Return what the run and the replay have after an update."""
+        found = []
+        shown = recorded_lines(record, chunk, parameters)
+        for (line, recorded), before in zip(shown, self._before, strict=False):
+            name = names[line.tensor] if line.tensor < len(names) else f"tensor {line.tensor}"
+            values = _values(parameters[line.tensor], line)
+            found.append(
+                Sampled(
+                    record.step, name, line.start, line.weight, 0,
+                    recorded.tolist(), values.tolist(), (values - before).tolist(),
+                )
+            )  # fmt: skip
+        return found
+
+    @torch.no_grad()
+    def jitter(self, parameters: Sequence[torch.Tensor]) -> None:
+        """Move parameters in their last place."""
+        if self._chance is None:
+            return
+        for each in parameters:
+            if sketches.sampled(each) and each.is_floating_point():
+                signs = torch.randint(-1, 2, each.shape, generator=self._chance).to(each.device, each.dtype)
+                each.mul_(1 + signs * torch.finfo(each.dtype).eps)
 
 
 def state(step: int, path: str, recorded: torch.Tensor, live: Any) -> list[Sampled]:

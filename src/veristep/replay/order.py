@@ -65,6 +65,7 @@ class Order:
         mode: `INTERVAL`, `FROM_START`, `CONDITIONS` or `OBSERVE`.
         guise: what the replaying processes are made to believe, see `replay.guise`.
         measure: a step that is known to differ: how far, is measured; -1 for none.
+        jitter: seed of changes to the last bit of parameters after each observed step; 0 for none.
     """
 
     start: int
@@ -78,6 +79,7 @@ class Order:
     mode: str = INTERVAL
     guise: Mapping[str, Any] = field(default_factory=dict)
     measure: int = -1
+    jitter: int = 0
 
     @property
     def parts(self) -> Path:
@@ -108,6 +110,7 @@ class Sampled:
         later: steps between the update it tells of and the one it was taken after.
         recorded: updates (or values) of the run, one per coordinate.
         replayed: the same of the replay.
+        moved: beside values, the update that led to the replay's.
     """
 
     step: int
@@ -117,6 +120,7 @@ class Sampled:
     later: int
     recorded: Sequence[float]
     replayed: Sequence[float]
+    moved: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
