@@ -35,12 +35,17 @@ def judge(auditor: Auditor, interval: Interval, warm_up: int, judged: Judged, fi
     return _held(auditor, interval, warm_up, judged, first)
 
 
-def _held(auditor: Auditor, interval: Interval, warm_up: int, judged: Judged, first: Execution) -> Judged:
+def calibrate(auditor: Auditor, interval: Interval, warm_up: int, first: Execution) -> list[Execution]:
+    """Replay an interval `REPLAYS` times under varied conditions, and observe what comes out."""
     recorded, here = _platforms(auditor, interval, first)
-    replays = []
-    for number, likeness in enumerate(variations(recorded, here, REPLAYS), 1):
-        other = auditor.under(likeness.variables())
-        replays.append(other.replay(interval, warm_up, mode=words.OBSERVE, jitter=number))
+    return [
+        auditor.under(likeness.variables()).replay(interval, warm_up, mode=words.OBSERVE, jitter=number)
+        for number, likeness in enumerate(variations(recorded, here, REPLAYS), 1)
+    ]
+
+
+def _held(auditor: Auditor, interval: Interval, warm_up: int, judged: Judged, first: Execution) -> Judged:
+    replays = calibrate(auditor, interval, warm_up, first)
     seconds = first.seconds + sum(each.seconds for each in replays)
     judged = replace(judged, seconds=seconds)
     bad = [each for each in replays if not _observed(each, interval)]
