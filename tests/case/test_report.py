@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 RUN = "run-1"
 TRICK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 STEP_NS = 10**8
+MEASURED: dict[str, Json] = {
+    "of": "update", "coordinates": 3, "relative": 2.0, "cosine": -1.0, "cosine_error": 0.0, "later": 0,
+    "recorded": [0.5, -0.25, "nan"], "replayed": [-0.5, 0.25, 0.125],
+}  # fmt: skip
 SEGMENT_LINES = 4000
 
 
@@ -113,7 +117,10 @@ def finding(ledger: Ledger, text: str) -> None:
     suspect: dict[str, Json] = {"what": text, "value": text, "how_known": text}
     body: dict[str, Json] = {
         "rule": text, "severity": "error", "summary": text, "rank": 0, "step": 25,
-        "suspects": [suspect], "evidence": {"expected": text, "got": text},
+        "suspects": [suspect], "evidence": {
+            "expected": text, "got": text, "what": text, "tensors": [text], "detail": text,
+            "measured": MEASURED | {"tensors": [text]},
+        },
     }  # fmt: skip
     ledger.append(Draft("finding.raised", body, RUN))
 
@@ -286,6 +293,40 @@ def test_many_ranks_become_a_range(ledger: Ledger) -> None:
     loss = quantities(load(ledger, RUN))[0]
     assert loss.curves == MAX_CURVES + 2
     assert [each.name for each in loss.series] == ["highest of all", "median", "lowest of all"]
+
+
+def test_a_mismatch_is_drawn_and_measured(ledger: Ledger) -> None:
+    record(ledger)
+    finding(ledger, "fc1.weight")
+    page = made(ledger)
+    assert "differs by 2 x the true update; cosine -1.00: reversed (from 3 sampled coordinates" in page
+    # Two of the three are numbers; both lie across the line of equal ones, at the ends of the other one.
+    assert re.findall(r'<circle class="dot" cx="([0-9.]+)" cy="([0-9.]+)"', page) == [
+        ("34.0", "34.0"), ("178.0", "178.0"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("measured", [None, 3, {}, {"of": "update"}, MEASURED | {"recorded": [None]}])
+def test_a_measure_that_cannot_be_read_is_left_out(ledger: Ledger, measured: Json) -> None:
+    record(ledger)
+    body: dict[str, Json] = {"rule": "RPL001", "summary": "a", "evidence": {"measured": measured}}
+    ledger.append(Draft("finding.raised", body, RUN))
+    assert "close up" not in made(ledger)
+
+
+def test_the_room_and_what_was_taken_as_recorded_are_told(ledger: Ledger) -> None:
+    record(ledger)
+    details = ledger.objects.put(encode({"judged": []}))
+    conditions: dict[str, Json] = {"batches": {"checked": 7, "its tape is missing": 2}}
+    body: dict[str, Json] = {
+        "verdict": "verified", "coverage": {"in_noise": 4, "conditions": conditions},
+        "room": {"network": "none"}, "objects": {"details": details},
+    }  # fmt: skip
+    ledger.append(Draft("audit.done", body, RUN))
+    page = made(ledger)
+    assert "7 steps: checked, 2 steps: its tape is missing" in page
+    assert "4 steps within rounding noise only, not bit for bit" in page
+    assert "<dt>network</dt><dd>none</dd>" in page
 
 
 def test_a_run_without_steps_has_a_report_too(ledger: Ledger) -> None:

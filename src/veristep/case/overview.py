@@ -57,6 +57,7 @@ class AuditMark:
         details: name of the object with the verdict per interval.
         seconds: wall time of the replays.
         actor: id of the key that wrote it.
+        room: what the replays ran in, in words.
     """
 
     index: int
@@ -67,6 +68,7 @@ class AuditMark:
     details: str
     seconds: float
     actor: str
+    room: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,13 @@ def audit_mark(entry: Entry) -> AuditMark:
         details=str(objects.get("details") or "") if isinstance(objects, Mapping) else "",
         seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
         actor=entry.actor,
+        room=_room(body.get("room")),
     )
+
+
+def _room(value: object) -> tuple[tuple[str, str], ...]:
+    facts = value if isinstance(value, Mapping) else {}
+    return tuple((plain(name), plain(fact)) for name, fact in facts.items() if fact)
 
 
 def as_verdict(value: object) -> Verdict:
@@ -287,7 +295,19 @@ def coverage(value: object) -> Coverage:
         blocks=whole(counts.get("blocks")),
         blocks_checked=whole(counts.get("blocks_checked")),
         not_checked={plain(reason): whole(count) for reason, count in not_checked.items()},
+        unconditioned=counts.get("unconditioned") is True,
+        conditions=_conditions(counts.get("conditions")),
+        in_noise=whole(counts.get("in_noise")),
     )
+
+
+def _conditions(value: object) -> dict[str, dict[str, int]]:
+    named = value if isinstance(value, Mapping) else {}
+    return {
+        plain(condition): {plain(outcome): whole(count) for outcome, count in outcomes.items()}
+        for condition, outcomes in named.items()
+        if isinstance(outcomes, Mapping)
+    }
 
 
 def whole(value: object) -> int:

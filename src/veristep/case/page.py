@@ -98,6 +98,9 @@ stroke-linejoin:round}
 .mark.tick{stroke:var(--dim)}.mark.diamond path{fill:var(--c0);stroke:var(--card)}
 .mark.triangle path{fill:var(--unsure);stroke:var(--card)}
 .mark.cross{stroke:var(--bad);stroke-width:2.4}
+.figure{display:flex;flex-wrap:wrap;gap:12px 28px;align-items:flex-start;margin-top:14px}
+.figure dl{flex:1 1 380px}svg.scatter{flex:none;background:var(--soft);border-radius:8px}
+.dot{fill:var(--c0);opacity:.75}
 .cursor{stroke:var(--ink);stroke-width:1;opacity:0}
 .readout{color:var(--dim);font-weight:400;font-size:13px;margin-left:auto;
 font-variant-numeric:tabular-nums}

@@ -10,6 +10,7 @@ from veristep.case.account import verdict_of
 from veristep.case.audited import Standing
 from veristep.case.overview import State
 from veristep.case.report_charts import charts
+from veristep.case.report_mismatch import mismatches
 from veristep.case.report_tables import KINDS, audits, files, findings, gaps, not_checked
 from veristep.case.wording import moment, plain
 from veristep.core.verdicts import Verdict
@@ -28,6 +29,7 @@ def build(account: Account) -> str:
         _tiles(account),
         charts(account),
         findings(account.subject.findings),
+        mismatches(account.subject.findings),
         not_checked(account),
         audits(account),
         files(account.subject),

@@ -50,7 +50,7 @@ def findings(found: tuple[Finding, ...]) -> str:
 
 def _evidence(finding: Finding) -> str:
     evidence = finding.evidence
-    if "expected" not in evidence:
+    if not evidence.get("expected"):
         return ""
     return (
         f"<br><span class='dim'>recorded</span> {page.code(str(evidence['expected'])[:32])}"
@@ -77,6 +77,9 @@ def not_checked(account: Account) -> str:
     if account.plan:
         lines += [f"{plural(n, 'step')}: {reason}" for reason, n in account.plan.not_covered.items()]
     lines += _sampled(account)
+    noise = max((each.coverage.in_noise for each in subject.overview.audits), default=0)
+    if noise:
+        lines.append(f"the last bits: {_in_noise(noise)}, on a machine that rounds otherwise")
     if subject.unsealed_lines:
         lines.append(f"{plural(subject.unsealed_lines, 'line')} of the log: not sealed yet")
     lines += list(account.unreadable)
@@ -109,7 +112,24 @@ def audits(account: Account) -> str:
         return page.card("Audits", '<p class="dim">None yet.</p>')
     rows = [_audit_row(each) for each in audits[-_LISTED:]]
     header = ("when (UTC)", "verdict", "intervals", "steps", "took", "written by", "entry")
-    return page.card("Audits", page.table(header, rows, (2, 3, 4, 6)))
+    return page.card("Audits", page.table(header, rows, (2, 3, 4, 6)) + _circumstances(audits[-1]))
+
+
+def _circumstances(audit: AuditMark) -> str:
+    """Return what the last audit ran in, and what it took as recorded."""
+    pairs = [(page.text(name), page.text(fact)) for name, fact in audit.room]
+    for condition, outcomes in audit.coverage.conditions.items():
+        told = ", ".join(f"{plural(count, 'step')}: {outcome}" for outcome, count in outcomes.items())
+        pairs.append((page.text(condition), page.text(told)))
+    if audit.coverage.unconditioned:
+        pairs.append(("conditions", "none: the script was run again from its start"))
+    if audit.coverage.in_noise:
+        pairs.append(("compared", page.text(_in_noise(audit.coverage.in_noise))))
+    return f"<h3>The last one ran in</h3>{page.definitions(pairs)}" if pairs else ""
+
+
+def _in_noise(steps: int) -> str:
+    return f"{plural(steps, 'step')} within rounding noise only, not bit for bit"
 
 
 def _audit_row(audit: AuditMark) -> list[str]:
