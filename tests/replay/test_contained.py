@@ -6,6 +6,10 @@ import hashlib
 from pathlib import Path
 
 from lab import Lab, python
+from veristep.replay.sandbox import bubblewrap
+
+# Where bubblewrap works a room has a root of its own; elsewhere what lies outside is refused.
+SANDBOXED = bubblewrap.usable() is not None
 
 WRITES_ELSEWHERE = """
 import sys, pathlib
@@ -44,14 +48,17 @@ def test_everything_a_run_wrote_is_byte_for_byte_the_same_after_an_audit(lab: La
     assert fingerprint(lab.work) == before
 
 
-def refused(lab: Lab, act: str, target: Path) -> None:
+def contained(lab: Lab, act: str, target: Path) -> None:
+    """Record a script that acts on a path outside its folder, and audit it."""
     script = lab.work / "train.py"
     script.write_text(WRITES_ELSEWHERE.format(act=act), encoding="utf-8")
     lab.record(python("train.py", str(target)), interval=6)
     before = fingerprint(lab.folder / "elsewhere")
-    verdict = lab.audit("last", "--all", status=3)
-    assert verdict["verdict"] == "unverified"
-    assert verdict["reason"] == f"would write {target}"
+    verdict = lab.audit("last", "--all", status=0 if SANDBOXED else 3)
+    if SANDBOXED:
+        assert verdict["verdict"] == "verified", verdict
+    else:
+        assert verdict["reason"] == f"would write {target}"
     assert verdict["findings"] == []
     assert fingerprint(lab.folder / "elsewhere") == before
 
@@ -63,17 +70,17 @@ def elsewhere(lab: Lab) -> Path:
     return folder
 
 
-def test_a_write_elsewhere_is_refused_before_it_happens(lab: Lab) -> None:
-    refused(lab, "target.write_text('gone')", elsewhere(lab) / "precious.txt")
+def test_a_write_elsewhere_does_not_happen_and_lands_in_the_room_where_there_is_one(lab: Lab) -> None:
+    contained(lab, "target.write_text('gone')", elsewhere(lab) / "precious.txt")
 
 
-def test_a_checkpoint_saved_elsewhere_is_refused_though_torch_opens_it_outside_python(
+def test_a_checkpoint_saved_elsewhere_lands_in_the_room_though_torch_opens_it_outside_python(
     lab: Lab,
 ) -> None:
-    refused(lab, "torch.save(model.state_dict(), target)", elsewhere(lab) / "model.pt")
+    contained(lab, "torch.save(model.state_dict(), target)", elsewhere(lab) / "model.pt")
 
 
-def test_a_delete_elsewhere_is_refused(lab: Lab) -> None:
+def test_a_delete_elsewhere_deletes_nothing(lab: Lab) -> None:
     folder = elsewhere(lab)
     (folder / "again.txt").write_text("x", encoding="utf-8")
     script = lab.work / "train.py"
@@ -81,23 +88,21 @@ def test_a_delete_elsewhere_is_refused(lab: Lab) -> None:
     script.write_text(WRITES_ELSEWHERE.format(act=act), encoding="utf-8")
     lab.record(python("train.py", str(folder / "precious.txt")), interval=6)
     (folder / "again.txt").write_text("x", encoding="utf-8")
-    verdict = lab.audit("last", "--all", status=3)
-    assert verdict["reason"].startswith("would write")
+    lab.audit("last", "--all", status=0 if SANDBOXED else 3)
     assert (folder / "again.txt").read_text(encoding="utf-8") == "x"
 
 
-def test_a_write_through_a_link_in_the_scratch_does_not_reach_the_data_behind_it(lab: Lab) -> None:
+def test_a_file_changed_in_place_is_as_it_was_in_the_room_and_as_it_is_outside(lab: Lab) -> None:
     folder = elsewhere(lab)
     data = lab.work / "data.bin"
-    data.write_bytes(b"0" * (2 << 20))  # too large to be kept: the replay sees it through a link
+    data.write_bytes(b"0" * (2 << 20))  # too large to be kept with the code
     refused_path = data
     script = lab.work / "train.py"
     act = "open(target, 'r+b').write(b'1')"
     script.write_text(WRITES_ELSEWHERE.format(act=act), encoding="utf-8")
     lab.record(python("train.py", str(refused_path)), interval=6)
     content = data.read_bytes()
-    verdict = lab.audit("last", "--all", status=3)
-    assert verdict["reason"].startswith("would write")
+    assert lab.audit("last", "--all")["verdict"] == "verified"
     assert data.read_bytes() == content
     assert folder.exists()
 

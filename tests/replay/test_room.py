@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rooms import setting
 from veristep.errors import TamperedError
 from veristep.ledger.objects import ObjectStore
 from veristep.replay.room import Origin, furnish
@@ -22,6 +23,6 @@ def test_code_is_placed_inside_the_scratch_or_not_at_all(tmp_path: Path, forged:
     files = (CodeFile("link", 0, 0, target=str(outside)), CodeFile(path, 0o600, 1, name))
     code = Code(str(tmp_path / "root"), files)
     origin = Origin(code, str(tmp_path / "root"), ["true"], {}, 0, frozenset(), ())
-    with pytest.raises(TamperedError, match="outside the scratch"):
-        furnish(objects, origin, tmp_path)
+    with pytest.raises(TamperedError, match="outside the room"):
+        furnish(objects, origin, setting(tmp_path))
     assert list(outside.iterdir()) == []

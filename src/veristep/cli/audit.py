@@ -17,6 +17,7 @@ from veristep.cli.options import (
     ledger_option,
     open_ledger,
     platform_option,
+    room_options,
 )
 from veristep.cli.sarif import report, sarif_option
 from veristep.cli.subcommands import WithSubcommands
@@ -24,9 +25,13 @@ from veristep.core.verdicts import SCHEMA, Severity, Verdict
 from veristep.errors import ExitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from veristep.core.canonical import Json
     from veristep.replay.audit import Audit
     from veristep.replay.choice import Choice
     from veristep.replay.plan import Plan
+    from veristep.replay.prepare import RoomOptions
     from veristep.replay.recorded import RecordedRun
 
 
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 @choice_options
 @platform_option
 @engine_options
+@room_options
 @click.option(
     "--fail-on",
     type=click.Choice([each.value for each in Severity]),
@@ -52,6 +58,7 @@ def command(
     engine: str,
     workers: int | None,
     memory: int | None,
+    room: RoomOptions,
     fail_on: str,
     as_json: bool,
     sarif_path: Path | None,
@@ -78,7 +85,7 @@ def command(
         if asked.plan_only:
             return _preview(recorded, plan, choice, asked, as_json=as_json)
         if asked.from_start:
-            audit = conduct_from_start(ledger, recorded)
+            audit = conduct_from_start(ledger, recorded, room, render.note)
         else:
             draw = drawing.make(ledger, run_id, plan.intervals, asked.key())
             options = Options(workers=workers or 0, memory=memory or 0)
@@ -93,12 +100,14 @@ def command(
                 engine=engine,
                 options=options,
                 likeness=likeness,
+                room=room,
+                tell=render.note,
             )
         status = _status(audit, Severity(fail_on))
         sarif.result(audit.result, status, run_id, properties={"room": audit.room})
     if as_json:
         course = audit.course.to_json() if audit.course else {}
-        render.as_json({**audit.result.to_json(), "run": run_id, **course})
+        render.as_json({**audit.result.to_json(), "run": run_id, **course, "room": audit.room})
     else:
         _print(audit, recorded)
     return status
@@ -128,8 +137,21 @@ def _print(audit: Audit, recorded: RecordedRun) -> None:
     gaps = len(recorded.gaps)
     if gaps:
         render.out(f"   = gaps: {gaps} in the record; veristep show {recorded.run} lists them")
-    room = ", ".join(f"{key}: {value}" for key, value in audit.room.items() if value)
-    render.out(f"   = room: {room}")
+    _print_room(audit.room)
+
+
+def _print_room(room: Mapping[str, Json]) -> None:
+    """Print what the replays ran in, what makes it weaker first."""
+    weaker = room.get("weaker")
+    for each in weaker if isinstance(weaker, (list, tuple)) else ():
+        render.out(f"   = weaker: {plain(each)}")
+    for name in ("sandbox", "network", "user", "environment", "python", "code", "data", "writes"):
+        if room.get(name):
+            render.out(f"   = room: {name}: {plain(room[name])}")
+    for name, what in (("shown", "also shown"), ("variables_dropped", "variables left out")):
+        values = room.get(name)
+        if isinstance(values, (list, tuple)) and values:
+            render.out(f"   = room: {what}: {', '.join(plain(each) for each in values)}")
 
 
 def _status(audit: Audit, fail_on: Severity) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,59 @@ def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for each in reversed(decorators):
         function = each(function)
     return function
+
+
+def room_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say what replays run in, handed on as one `RoomOptions` named ``room``."""
+
+    @functools.wraps(function)
+    def collected(
+        *,
+        allow_unsandboxed: bool,
+        shown: tuple[Path, ...],
+        require_clean_commit: bool,
+        require_signed_commit: Path | None,
+        **rest: Any,
+    ) -> Any:
+        from veristep.replay.policy import CodePolicy
+        from veristep.replay.prepare import RoomOptions
+
+        clean = require_clean_commit or require_signed_commit is not None
+        room = RoomOptions(
+            allow_unsandboxed=allow_unsandboxed,
+            shown=tuple(str(path.absolute()) for path in shown),
+            policy=CodePolicy(clean, require_signed_commit),
+        )
+        return function(room=room, **rest)
+
+    decorators: list[Decorator] = [
+        click.option(
+            "--require-signed-commit",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="SIGNERS",
+            help="Replay only a clean commit signed by a key in this allowed_signers file.",
+        ),
+        click.option(
+            "--require-clean-commit", is_flag=True, help="Replay only code without uncommitted changes."
+        ),
+        click.option(
+            "--data",
+            "shown",
+            multiple=True,
+            type=click.Path(path_type=Path, exists=True),
+            metavar="PATH",
+            help="Let replays read PATH too: data that no manifest names. May be given again.",
+        ),
+        click.option(
+            "--allow-unsandboxed",
+            is_flag=True,
+            help="Go on where no sandbox works: the run's command can read this account's files.",
+        ),
+    ]
+    decorated: Callable[..., Any] = collected
+    for each in decorators:
+        decorated = each(decorated)
+    return decorated
 
 
 def ledger_path_or_default(path: Path | None) -> Path:

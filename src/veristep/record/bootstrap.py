@@ -83,6 +83,7 @@ def _hello(boot: str) -> None:
         "ppid": os.getppid(),
         "argv": sys.orig_argv,
         "python": sys.version.split()[0],
+        "build": f"{sys.implementation.name} {' '.join(sys.version.split())}",
         "executable": sys.executable,
         "path": sys.path,
         "rank": os.environ.get("RANK", ""),

@@ -23,6 +23,7 @@ from blake3 import blake3
 from veristep.core.canonical import Json
 from veristep.errors import VeristepError
 from veristep.ledger.objects import ObjectStore
+from veristep.record.reads import FOLDER, MADE, READ, ReadNotes
 
 # Preserving happens before the script's own write, on its thread; above this it would be felt.
 PRESERVE_LIMIT_BYTES = 256 << 20
@@ -31,6 +32,8 @@ SETTLED_NS = 1_000_000_000
 ARTIFACT_LIMIT = 10_000
 _READ_BYTES = 1 << 20
 _IGNORED_ROOTS = ("/dev/", "/proc/", "/sys/", "/run/")
+# Beside `open`: os.remove, rename, truncate, mkdir, listdir, scandir.
+_FOLLOWED = ("os.re", "os.tr", "os.mk", "os.li", "os.sc")
 _IGNORED_PARTS = ("/__pycache__/", "/torchinductor_", "/.triton/")
 
 
@@ -102,13 +105,12 @@ class FileWatch:
 
     # -- what is about to happen --------------------------------------------------------------------
 
-    def will_write(self, path: str, *, truncates: bool) -> None:
-        """A file is about to be opened for writing."""
+    def will_write(self, path: str) -> None:
+        """A file is about to be opened for writing, truncated or changed in place."""
         if self._ignore(path):
             return
         if path not in self._own:
-            if truncates:
-                self._preserve(path)
+            self._preserve(path)
             self._own.add(path)
         stream = self._stream()
         self._pending[path] = stream.steps if stream else 0
@@ -125,6 +127,10 @@ class FileWatch:
         if source in self._pending and not self._ignore(target):
             self._pending[target] = self._pending.pop(source)
             self._own.add(target)
+
+    def made(self, path: str) -> bool:
+        """Whether this process has written, or is writing, a file."""
+        return path in self._own
 
     # -- what has happened --------------------------------------------------------------------------
 
@@ -214,27 +220,26 @@ class FileWatch:
         )
 
 
-def audit_hook(watch: FileWatch) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return a hook for the interpreter's audit events that tells `watch` what is about to happen."""
+def audit_hook(watch: FileWatch, notes: ReadNotes) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return a hook for the interpreter's audit events that tells what is about to happen."""
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         # About four events come with every training step: this line is all they cost.
-        if event != "open" and not event.startswith(("os.re", "os.tr")):
+        if event != "open" and not event.startswith(_FOLLOWED):
             return
         # Boundary: an error here would fail the script's own call.
         with contextlib.suppress(Exception):
-            _tell(watch, event, args)
+            _tell(watch, notes, event, args)
 
     return hook
 
 
-def opens_for_writing(mode: Any, flags: Any) -> tuple[bool, bool]:
-    """Whether an ``open`` audit event writes, and whether it truncates."""
+def opens_for_writing(mode: Any, flags: Any) -> bool:
+    """Whether an ``open`` audit event writes."""
     if isinstance(mode, str):
-        writes = any(letter in mode for letter in "wax+")
-        return writes, "w" in mode
+        return any(letter in mode for letter in "wax+")
     bits = flags if isinstance(flags, int) else 0
-    return bool(bits & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)), bool(bits & os.O_TRUNC)
+    return bool(bits & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
 def path_of(value: Any) -> str:
@@ -245,18 +250,26 @@ def path_of(value: Any) -> str:
     return os.path.normpath(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))  # noqa: PTH117, PTH118, PTH109
 
 
-def _tell(watch: FileWatch, event: str, args: tuple[Any, ...]) -> None:
+def _tell(watch: FileWatch, notes: ReadNotes, event: str, args: tuple[Any, ...]) -> None:
     if event == "open":
-        writes, truncates = opens_for_writing(args[1], args[2])
-        path = path_of(args[0]) if writes else ""
-        if path:
-            watch.will_write(path, truncates=truncates)
+        if opens_for_writing(args[1], args[2]):
+            path = path_of(args[0])
+            if path:
+                watch.will_write(path)
+        elif not notes.seen(args[0]):
+            path = path_of(args[0])
+            if not watch.made(path):
+                notes.note(READ, path)
     elif event == "os.rename":
         watch.will_rename(path_of(args[0]), path_of(args[1]))
     elif event in ("os.remove", "os.truncate"):
         watch.will_lose(path_of(args[0]))
+    elif event == "os.mkdir":
+        notes.note(MADE, path_of(args[0]))
+    elif event in ("os.listdir", "os.scandir") and not notes.seen((event, args[0])):
+        notes.note(FOLDER, path_of(args[0]))
 
 
-def install(watch: FileWatch) -> None:
+def install(watch: FileWatch, notes: ReadNotes) -> None:
     """Follow this process's files from now on; an audit hook cannot be taken out again."""
-    sys.addaudithook(audit_hook(watch))
+    sys.addaudithook(audit_hook(watch, notes))

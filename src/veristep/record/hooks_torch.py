@@ -74,7 +74,7 @@ class Guard:
 class Files(Protocol):
     """Who is told of files that torch writes outside Python."""
 
-    def will_write(self, path: str, *, truncates: bool) -> None:
+    def will_write(self, path: str) -> None:
         """A file is about to be written."""
 
     def wrote(self, path: str) -> None:
@@ -226,7 +226,7 @@ def _wrap_save(process: Process) -> None:
         path = path_of(f) if isinstance(f, (str, os.PathLike)) else ""
         # torch opens the file outside Python, where no audit event tells of it.
         if path:
-            _told(process, lambda: process.watch.will_write(path, truncates=True))
+            _told(process, lambda: process.watch.will_write(path))
         result = original(obj, f, *args, **kwargs)
         if path:
             _told(process, lambda: process.watch.wrote(path))
@@ -243,7 +243,7 @@ def wrap_safetensors(process: Process, module: Any) -> None:
     @functools.wraps(original)
     def save_file(tensors: Any, filename: Any, *args: Any, **kwargs: Any) -> Any:
         path = path_of(filename)
-        _told(process, lambda: process.watch.will_write(path, truncates=True))
+        _told(process, lambda: process.watch.will_write(path))
         result = original(tensors, filename, *args, **kwargs)
         _told(process, lambda: process.watch.wrote(path))
         return result

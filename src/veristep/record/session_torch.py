@@ -15,6 +15,7 @@ from veristep.ledger.objects import ObjectStore
 from veristep.record import files
 from veristep.record.config import RecordConfig
 from veristep.record.hooks_torch import Guard, Process, install
+from veristep.record.reads import NOTES, ReadNotes
 from veristep.record.state_torch import Roster
 from veristep.record.steps_torch import Sink, Tracker
 
@@ -42,7 +43,8 @@ def begin(config: RecordConfig, at_exit: Callable[[Callable[[], None]], Any]) ->
     install(process)
     prepare = getattr(importlib.import_module(module), "prepare", None)
     if prepare is None:
-        files.install(watch)
+        own = (config.boot, config.directory, config.objects, config.package)
+        files.install(watch, ReadNotes(Path(config.boot) / NOTES, own))
     else:
         prepare(config, process)
     at_exit(lambda: _finish(process))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import itertools
-import os
+import secrets
 import statistics
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,9 +21,11 @@ from veristep.replay import order as words
 from veristep.replay.execute import Execution, execute
 from veristep.replay.order import Answer, Conditions, Difference, Order, StreamOrder
 from veristep.replay.plan import Interval, Plan, places
+from veristep.replay.prepare import for_this_machine
 from veristep.replay.pretend import Guise, dressed
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.room import Origin, Room, furnish
+from veristep.replay.setting import Setting
 
 if TYPE_CHECKING:
     from veristep.replay.course import Course
@@ -121,22 +122,17 @@ class Auditor:
         patience: factor on that time, for replays that get only what other work leaves.
     """
 
-    def __init__(self, objects: ObjectStore, run: RecordedRun, origin: Origin, byte_code: Path) -> None:
+    def __init__(self, objects: ObjectStore, run: RecordedRun, origin: Origin, setting: Setting) -> None:
         self._objects = objects
         self._run = run
         self._origin = origin
-        self._byte_code = byte_code
+        self._setting = setting
         self.limit_seconds = 0.0
         self.patience = 1.0
         self._variables: dict[str, str] = {}
         # Whether the thread count and instruction set of replays are chosen already.
         self.settled = False
-        self.facts: dict[str, Json] = {
-            "code": "as recorded",
-            "environment": "this machine's own installation",
-            "variables": "as recorded, secrets and preload variables left out",
-            "network": "not restricted",
-        }
+        self.facts: dict[str, Json] = setting.description.to_json() if setting.description else {}
 
     @property
     def run(self) -> RecordedRun:
@@ -160,16 +156,19 @@ class Auditor:
         """What its rooms are made from."""
         return self._origin
 
-    def elsewhere(self, *, ledger: Path | None = None, byte_code: Path | None = None) -> Auditor:
-        """Return the same auditor with other folders: a copy of the ledger, another machine's cache."""
+    def elsewhere(self, *, ledger: Path | None = None) -> Auditor:
+        """Return the same auditor for another machine: a copy of the ledger, its sandbox and its cache.
+
+        Raises:
+            UnavailableError: no sandbox works there, and going on without was not allowed.
+        """
         moved = copy.copy(self)
         moved.facts = dict(self.facts)
         if ledger is not None:
             moved._objects = ObjectStore(ledger / self._objects.root.name)
             place = self._run.directory.relative_to(self._objects.root.parent)
             moved._run = replace(self._run, directory=ledger / place)
-        if byte_code is not None:
-            moved._byte_code = byte_code
+        moved._setting = for_this_machine(self._setting, distributed=len(self._run.streams) > 1)
         return moved
 
     def time_limit(self, interval: Interval) -> float:
@@ -178,6 +177,8 @@ class Auditor:
 
     def judge(self, interval: Interval) -> Judged:
         """Replay one interval and say what that shows."""
+        if self._setting.reason:
+            return Judged(interval, Verdict.UNVERIFIED, self._setting.reason)
         candidates = places(self._run, interval)
         if not candidates:
             reason = "no place near the start of the script is like the interval's start"
@@ -253,29 +254,22 @@ class Auditor:
         guise: Guise | None = None,
     ) -> Execution:
         """Replay an interval once, in a room of its own, in a process that is made to believe a guise."""
-        room = furnish(self._objects, self._origin, self._byte_code)
+        room = furnish(self._objects, self._origin, self._setting)
         try:
             order = self._order(interval, warm_up, room, mode)
             order = replace(order, diagnose=diagnose, measure=measure, jitter=jitter)
             room = replace(room, environment={**room.environment, **self._variables})
             if guise is not None:
                 room, order = dressed(room, order, guise)
-            execution = execute(room, order, self._objects.root, self._time_limit(interval, warm_up))
-            self._note_room(room, execution)
-            return execution
+            self.facts["variables_dropped"] = list(room.dropped)
+            limit = self._time_limit(interval, warm_up)
+            return execute(room, order, self._objects.root, self._setting, limit)
         finally:
             room.remove()
 
-    def _note_room(self, room: Room, execution: Execution) -> None:
-        self.facts["variables_dropped"] = list(room.dropped)
-        self.facts["writes"] = (
-            "refused outside the scratch, by the interpreter and the kernel"
-            if execution.kernel_contained
-            else "refused outside the scratch, by the interpreter only"
-        )
-
     def _order(self, interval: Interval, warm_up: int, room: Room, mode: str) -> Order:
-        results = room.folder / "results"
+        # Its name cannot be guessed by code that was written before.
+        results = room.folder / f"results-{secrets.token_hex(8)}"
         streams = {}
         for name in interval.streams:
             stream = self._run.streams[name]
@@ -306,7 +300,7 @@ class Auditor:
             tape=str(self._run.tape),
             results=str(results),
             streams=streams,
-            writable=[str(room.folder), str(self._byte_code)],
+            writable=[],
             mode=mode,
         )
 
@@ -427,17 +421,6 @@ def finding(judged: Judged, run: str) -> Finding:
         ),
         evidence=evidence,
     )  # fmt: skip
-
-
-def byte_code_folder() -> Path:
-    """Return the folder replays keep their byte code in: never the one that training wrote."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "veristep" / "replay-bytecode"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True, parents=True)
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="veristep-bytecode-"))
-    return folder
 
 
 def _unverified(interval: Interval, reason: str, execution: Execution) -> Judged:

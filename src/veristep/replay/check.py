@@ -14,12 +14,16 @@ from pathlib import Path
 from veristep.core.verdicts import Verdict
 from veristep.ledger.log import Ledger
 from veristep.replay import audit as audits
-from veristep.replay import landlock
 from veristep.replay import plan as plans
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit
 from veristep.replay.engines.inline import Inline
+from veristep.replay.environment import byte_code, in_place
+from veristep.replay.environment import recorded as environments
+from veristep.replay.prepare import RoomOptions, prepare
 from veristep.replay.room import Origin, Room, furnish
+from veristep.replay.sandbox import choose, landlock
+from veristep.replay.setting import Setting
 from veristep.supervise import code, describe
 
 STEPS = 12
@@ -92,7 +96,8 @@ def _judge(ledger_path: Path, status: int | None, output: str) -> Checked:
         if not plan.intervals:
             return _nothing(run.steps, status, output)
         origin = records.origin(ledger, run)
-        auditor = audits.Auditor(ledger.objects, run, origin, audits.byte_code_folder())
+        options = RoomOptions(in_place=True, allow_unsandboxed=True)
+        auditor = audits.Auditor(ledger.objects, run, origin, prepare(ledger, run, origin, options))
         chosen = _telling(plan.intervals)
         audit = audits.summarise(plan, list(Inline(auditor).run(chosen)), auditor.facts, run.run)
         reasons = tuple(dict.fromkeys(each.reason for each in audit.judged if each.reason))
@@ -111,7 +116,9 @@ def _room(ledger: Ledger, command: Sequence[str]) -> Room:
         written=frozenset(),
         preserved=(),
     )
-    return furnish(ledger.objects, origin, audits.byte_code_folder())
+    python = environments.RecordedPython(sys.executable, "", tuple(sys.path))
+    interpreter = in_place.in_place(python, str(cwd), byte_code.folder())
+    return furnish(ledger.objects, origin, Setting(choose.unsandboxed(), interpreter))
 
 
 def _telling(intervals: Sequence[plans.Interval]) -> list[plans.Interval]:

@@ -21,6 +21,7 @@ from veristep.replay.engines import choose
 from veristep.replay.engines.protocol import Options
 from veristep.replay.likeness import Likeness
 from veristep.replay.plan import Plan
+from veristep.replay.prepare import RoomOptions, Tell, prepare
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.schedule import Schedule
 
@@ -40,6 +41,8 @@ def conduct(
     engine: str = "local",
     options: Options | None = None,
     likeness: Likeness | None = None,
+    room: RoomOptions | None = None,
+    tell: Tell = lambda _text: None,
 ) -> Audit:
     """Judge the intervals that the draw and the choice call for, and write the verdict down.
 
@@ -49,9 +52,11 @@ def conduct(
     draw = draw or drawing.make(ledger, recorded.run, plan.intervals, None)
     schedule = Schedule(draw.order(len(plan.intervals)), choice, escalate)
     origin = records.origin(ledger, recorded)
-    auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder())
+    setting = prepare(ledger, recorded, origin, room or RoomOptions(), tell)
+    auditor = Auditor(ledger.objects, recorded, origin, setting)
     if likeness is not None:
         auditor = auditor.under(likeness.variables())
+    engine = "inline" if setting.reason else engine
     judged: list[Judged] = []
     verdicts: dict[int, Verdict] = {}
     with choose.engine(engine, auditor, options or Options()) as judging:
@@ -74,12 +79,21 @@ def conduct(
     return audit
 
 
-def conduct_from_start(ledger: Ledger, recorded: RecordedRun) -> Audit:
+def conduct_from_start(
+    ledger: Ledger,
+    recorded: RecordedRun,
+    room: RoomOptions | None = None,
+    tell: Tell = lambda _text: None,
+) -> Audit:
     """Run the whole script again from its start, judge it and write the verdict down."""
     interval = from_start.whole(recorded)
     origin = records.origin(ledger, recorded)
-    auditor = Auditor(ledger.objects, recorded, origin, audits.byte_code_folder())
-    judged = from_start.judge(auditor, interval)
+    setting = prepare(ledger, recorded, origin, room or RoomOptions(), tell)
+    auditor = Auditor(ledger.objects, recorded, origin, setting)
+    if setting.reason:
+        judged = Judged(interval, Verdict.UNVERIFIED, setting.reason)
+    else:
+        judged = from_start.judge(auditor, interval)
     plan = from_start.plan_of(recorded, interval)
     audit = audits.summarise(plan, [judged], auditor.facts, recorded.run, unconditioned=True)
     _write(ledger, recorded, audit, {"choice": {"kind": "from-start"}})

@@ -1,13 +1,14 @@
-"""Keeps a replay's script inside its scratch folder, from inside the process.
+"""Keeps a replay's script inside its room, from inside the process.
 
 A script's start has side effects: it writes checkpoints, clears folders, opens trackers. A write, rename
-or delete outside the scratch is refused before it happens, by the interpreter's audit events here, and by
-the kernel (`replay.landlock`) for what does not go through Python.
+or delete outside the room is refused before it happens, by the interpreter's audit events here, which know
+the path and the reason, and by the kernel (`replay.sandbox`) for what does not go through Python.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,12 +41,15 @@ _ALWAYS = ("/dev/", "/proc/self/", "/proc/thread-self/")
 class Containment:
     """Decides which paths a replay may change."""
 
-    def __init__(self, writable: Sequence[str], refused: Callable[[str], None]) -> None:
-        self._writable = tuple(os.path.realpath(folder) + os.sep for folder in writable)
+    def __init__(
+        self, writable: Sequence[str], read_only: Sequence[str], refused: Callable[[str], None]
+    ) -> None:
+        self._writable = _prefixes(writable)
+        self._read_only = _prefixes(read_only)
         self._refused = refused
 
     def check(self, path: str) -> None:
-        """Refuse a change of `path` unless it lies in the scratch, wherever links lead.
+        """Refuse a change of `path` unless it lies in the room, wherever links lead.
 
         Raises:
             RefusedWrite: it lies elsewhere.
@@ -53,20 +57,23 @@ class Containment:
         if not path:
             return
         real = os.path.realpath(path)
-        if (real + os.sep).startswith(self._writable) or real.startswith(_ALWAYS):
+        inner = real.rstrip(os.sep) + os.sep
+        # The innermost folder that says something decides.
+        if _longest(inner, self._writable) > _longest(inner, self._read_only) or real.startswith(_ALWAYS):
             return
-        self._refused(path)
+        # The interpreter tries to keep byte code and goes on without; that is nothing the script did.
+        if not (sys.pycache_prefix and real.startswith(sys.pycache_prefix)):
+            self._refused(path)
         raise RefusedWrite(f"a replay may not write {path}")
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
         """Check one audit event.
 
         Raises:
-            RefusedWrite: the event changes a file outside the scratch.
+            RefusedWrite: the event changes a file outside the room.
         """
         if event == "open":
-            writes, _truncates = opens_for_writing(args[1], args[2])
-            if writes:
+            if opens_for_writing(args[1], args[2]):
                 self.check(path_of(args[0]))
             return
         for place in _CHANGES.get(event, ()):
@@ -76,15 +83,22 @@ class Containment:
                 self.check(os.path.dirname(path_of(value)) or "/")  # noqa: PTH120
 
 
+def _prefixes(folders: Sequence[str]) -> tuple[str, ...]:
+    return tuple(os.path.realpath(folder).rstrip(os.sep) + os.sep for folder in folders)
+
+
+def _longest(path: str, prefixes: tuple[str, ...]) -> int:
+    return max((len(prefix) for prefix in prefixes if path.startswith(prefix)), default=0)
+
+
 class ContainedFiles:
     """Stands where the recorder's file watch stands, and refuses instead of noting."""
 
     def __init__(self, containment: Containment) -> None:
         self._containment = containment
 
-    def will_write(self, path: str, *, truncates: bool) -> None:
+    def will_write(self, path: str) -> None:
         """Check a file about to be written outside Python."""
-        del truncates
         self._containment.check(path)
 
     def wrote(self, path: str) -> None:

@@ -354,6 +354,6 @@ def prepare(config: RecordConfig, process: Process) -> None:
     if order.diagnose:
         torch.use_deterministic_algorithms(True, warn_only=True)
     _tolerate_known_groups()
-    containment = Containment(order.writable, refused)
+    containment = Containment(order.writable, order.read_only, refused)
     process.watch = ContainedFiles(containment)
     sys.addaudithook(containment.hook)

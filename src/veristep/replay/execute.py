@@ -7,16 +7,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
 
 from veristep.record.config import RecordConfig
-from veristep.replay import causes, guise, landlock, processes
+from veristep.replay import causes, guise, processes
 from veristep.replay.order import Answer, Order
 from veristep.replay.room import Room
+from veristep.replay.sandbox.view import Launch, Mount, View
+from veristep.replay.setting import Setting
 from veristep.supervise import boot
 
 POLL_SECONDS = 0.05
@@ -35,24 +36,29 @@ class Execution:
         seconds: wall time.
         reason: why there are no answers, in words for people; empty when there are.
         output: the end of what the script printed.
-        kernel_contained: whether the kernel too refused writes outside the room.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
     output: str = ""
-    kernel_contained: bool = False
 
 
-def execute(room: Room, order: Order, objects: Path, time_limit: float) -> Execution:
-    """Run the script of `room` as far as `order` asks, for at most `time_limit` seconds."""
+def execute(room: Room, order: Order, objects: Path, setting: Setting, time_limit: float) -> Execution:
+    """Run the script of `room` as far as `order` asks, for at most `time_limit` seconds.
+
+    Raises:
+        UnavailableError: the sandbox cannot show all that the replay needs.
+    """
     began = time.monotonic()
     with TemporaryDirectory(prefix="replay-", dir=room.folder) as own:
         boot_folder = Path(own) / "boot"
         boot_folder.mkdir()
         results = Path(order.results)
         results.mkdir(exist_ok=True)
+        view = whole_view(room, setting, (objects, Path(order.tape), order.parts))
+        writable, read_only = _writes(room, view, setting)
+        order = replace(order, writable=writable, read_only=read_only)
         order_path = boot_folder / "order.json"
         order.save(order_path)
         config = RecordConfig(
@@ -68,38 +74,49 @@ def execute(room: Room, order: Order, objects: Path, time_limit: float) -> Execu
         if order.guise:
             guise.tailor(boot_folder, order.guise)
         log = room.folder / "output.txt"
-        contained = landlock.abi() > 0
+        environment = boot.environment(room.environment, config)
+        believed = str(order.guise.get("host") or room.identity.host)
+        identity = replace(room.identity, host=believed)
+        launch = Launch(room.command, str(room.cwd), environment, view, identity, str(room.folder / "etc"))
         with log.open("wb") as output:
             try:
-                process = _start(room, config, order, output, contained=contained)
-            except OSError as error:
-                return Execution(reason=f"the command could not be started: {error.strerror}")
+                process = setting.sandbox.start(launch, output)
+            except (OSError, subprocess.SubprocessError) as error:
+                why = getattr(error, "strerror", None) or str(error)
+                return Execution(reason=f"the command could not be started: {why}")
             reason = _wait(process, results, list(order.streams), time_limit)
             _end(process)
         answers = {path.stem: Answer.load(path) for path in sorted(results.glob("*.json"))}
         seconds = time.monotonic() - began
-        return Execution(answers, seconds, reason, _tail(log), contained)
+        return Execution(answers, seconds, reason, _tail(log))
 
 
-def _start(
-    room: Room, config: RecordConfig, order: Order, output: IO[bytes], *, contained: bool
-) -> subprocess.Popen[bytes]:
-    environment = boot.environment(room.environment, config)
+def whole_view(room: Room, setting: Setting, evidence: Sequence[Path]) -> View:
+    """Return all that a replay sees: its room, its Python environment, us, and its evidence."""
+    interpreter = setting.interpreter
+    seen = [*interpreter.readable, str(interpreter.byte_code), boot.package_folder()]
+    seen += [str(path) for path in evidence]
+    places = {place for path in seen if os.path.exists(path) for place in (path, os.path.realpath(path))}  # noqa: PTH110
+    outer = [Mount(place, place) for place in sorted(places)]
+    return View((*room.view.mounts, *outer, *_at_recorded_place(setting)))
 
-    def restrict() -> None:
-        if contained:
-            landlock.restrict(order.writable)
 
-    # preexec_fn is safe here: the auditing process starts replays from its only thread.
-    return subprocess.Popen(
-        room.command,
-        cwd=room.cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=restrict,  # noqa: PLW1509
+def _at_recorded_place(setting: Setting) -> list[Mount]:
+    """Show a rebuilt environment where the run's was: a shell script may name its programs."""
+    interpreter = setting.interpreter
+    if setting.mounted and interpreter.rebuilt and interpreter.virtual:
+        return [Mount(interpreter.prefix, interpreter.recorded)]
+    return []
+
+
+def _writes(room: Room, view: View, setting: Setting) -> tuple[list[str], list[str]]:
+    """Return what of the view the script may write to: with a root of its own, all but what is shown."""
+    if not setting.mounted:
+        return [str(room.folder)], []
+    mounts = view.ordered()
+    return (
+        ["/", *(each.place for each in mounts if each.writable)],
+        ["/usr", "/etc", *(each.place for each in mounts if not each.writable)],
     )
 
 
@@ -118,7 +135,7 @@ def _wait(process: subprocess.Popen[bytes], results: Path, streams: list[str], t
             if {path.stem for path in results.glob("*.json")}.issuperset(streams):
                 return ""
             starved = processes.out_of_memory_kills() > out_of_memory
-            how = causes.ended(process.returncode, starved)
+            how = causes.ended(_status(process.returncode), starved)
             return f"the script {how} before rank {', '.join(missing)} answered"
         if answered and first_answer is None:
             first_answer = now
@@ -130,6 +147,11 @@ def _wait(process: subprocess.Popen[bytes], results: Path, streams: list[str], t
                 "--time-limit gives it longer"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _status(returncode: int) -> int:
+    """Return how the script ended: bubblewrap tells a signal the way a shell does."""
+    return 128 - returncode if returncode > 128 else returncode
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -61,6 +61,7 @@ class Order:
         results: folder the answers go to, one file per stream.
         streams: what each process is to do.
         writable: folders the script may write to.
+        read_only: places in them that it may not write to all the same.
         diagnose: let torch name operations that are not deterministic.
         mode: `INTERVAL`, `FROM_START`, `CONDITIONS` or `OBSERVE`.
         guise: what the replaying processes are made to believe, see `replay.guise`.
@@ -75,6 +76,7 @@ class Order:
     results: str
     streams: Mapping[str, StreamOrder]
     writable: list[str]
+    read_only: list[str] = field(default_factory=list)
     diagnose: bool = False
     mode: str = INTERVAL
     guise: Mapping[str, Any] = field(default_factory=dict)

@@ -13,7 +13,9 @@ from veristep.errors import MalformedError, NotFoundError, TamperedError, Verist
 from veristep.ledger.entries import Entry
 from veristep.ledger.log import Ledger
 from veristep.ledger.snapshots import DROPPED
+from veristep.record.reads import FOLDER, MADE
 from veristep.replay.room import Origin, Preserved
+from veristep.replay.room_data import DataFile
 from veristep.supervise.code import Code
 from veristep.supervise.receiver import SUPERVISOR
 from veristep.supervise.recover import RECOVERED, recovered_lines, sealed_lines, unsealed_lines
@@ -162,6 +164,7 @@ def origin(ledger: Ledger, recorded: RecordedRun) -> Origin:
         for line in recorded.of_type("preserved")
     ]
     written = {str(line["path"]) for line in recorded.of_type("artifact")}
+    read = recorded.of_type("data")
     return Origin(
         code=code,
         cwd=str(body["cwd"]),
@@ -170,6 +173,20 @@ def origin(ledger: Ledger, recorded: RecordedRun) -> Origin:
         started_ns=int(body["started_ns"]),
         written=frozenset(written),
         preserved=tuple(preserved),
+        data=tuple(_data_file(line) for line in read if line["kind"] != MADE),
+        made=frozenset(str(line["path"]) for line in read if line["kind"] == MADE),
+        host=str(body.get("host", "")),
+        user=str(body.get("user", "")),
+    )
+
+
+def _data_file(line: Mapping[str, Any]) -> DataFile:
+    return DataFile(
+        path=str(line["path"]),
+        folder=line["kind"] == FOLDER,
+        size=int(line.get("size") or 0),
+        blake3=str(line.get("blake3") or ""),
+        note=str(line.get("note") or ""),
     )
 
 

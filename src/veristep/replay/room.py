@@ -1,8 +1,9 @@
-"""The scratch a replay runs in: the run's code as recorded, its data where it lies, nothing it wrote."""
+"""The room a replay runs in: the run's code as recorded, its data where it lies, nothing it wrote."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,40 +12,15 @@ from pathlib import Path
 
 from veristep.errors import TamperedError, UnavailableError
 from veristep.ledger.objects import ObjectStore
+from veristep.replay import room_data, room_variables
+from veristep.replay.room_data import DataFile
+from veristep.replay.sandbox.view import HOST, OWN_ID, Identity, Mount, View
+from veristep.replay.setting import Setting
 from veristep.supervise.code import Code
 
-# A folder with more entries than this is a data set: it is linked as a whole, and stays read-only.
-LINK_WHOLE_ENTRIES = 5000
-_NEVER_COPIED = {".git", "__pycache__"}
-# Variables that make other code run before the script's, and that no training needs.
-_DROPPED = (
-    "LD_PRELOAD",
-    "LD_AUDIT",
-    "BASH_ENV",
-    "ENV",
-    "GCONV_PATH",
-    "PYTHONSTARTUP",
-    "PYTHONHOME",
-    "PYTHONINSPECT",
-    "PYTHONBREAKPOINT",
-    "PYTHONUSERBASE",
-    "PYTHONEXECUTABLE",
-    "VERISTEP_RUN",
-)
-# Trackers and hubs stay offline: a replay tells nobody anything.
-_OFFLINE = {
-    "WANDB_MODE": "offline",
-    "WANDB_SILENT": "true",
-    "COMET_OFFLINE_MODE": "1",
-    "NEPTUNE_MODE": "offline",
-    "CLEARML_OFFLINE_MODE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "HF_DATASETS_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "DO_NOT_TRACK": "1",
-    "PYTHONNOUSERSITE": "1",
-    "PYTHON_DISABLE_REMOTE_DEBUG": "1",
-}
+FALLBACK_USER = "replay"
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +44,10 @@ class Origin:
         started_ns: when the run started: files that came later are left out.
         written: paths the run wrote.
         preserved: files as they were before the run changed them.
+        data: what the run read, as far as it is known.
+        made: folders the run made.
+        host: the run's host name.
+        user: the run's user.
     """
 
     code: Code
@@ -77,18 +57,24 @@ class Origin:
     started_ns: int
     written: frozenset[str]
     preserved: tuple[Preserved, ...]
+    data: tuple[DataFile, ...] = ()
+    made: frozenset[str] = frozenset()
+    host: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A furnished scratch.
+    """A furnished room.
 
     Attributes:
-        folder: all of it; the only place its script may write to.
+        folder: all of it; the only place of this machine its script may write to.
         cwd: the working directory in it.
-        command: the command line, with paths below the code's root moved into the room.
+        command: the command line.
         environment: the clean set of variables.
         dropped: variables left out, by name.
+        view: what is seen of this machine in it, without the Python environment.
+        identity: who and where its script believes to be.
     """
 
     folder: Path
@@ -96,13 +82,15 @@ class Room:
     command: list[str]
     environment: dict[str, str]
     dropped: tuple[str, ...]
+    view: View
+    identity: Identity
 
     def remove(self) -> None:
-        """Delete the scratch; links in it are deleted, not followed."""
+        """Delete the room; links in it are deleted, not followed."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def furnish(objects: ObjectStore, origin: Origin, byte_code: Path) -> Room:
+def furnish(objects: ObjectStore, origin: Origin, setting: Setting) -> Room:
     """Make a room.
 
     Raises:
@@ -113,24 +101,27 @@ def furnish(objects: ObjectStore, origin: Origin, byte_code: Path) -> Room:
     folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="vsr-")))
     try:
         work = folder / "work"
-        for name in ("work", "tmp", "cache"):
+        for name in ("work", "tmp", "cache", "etc", "home", "outside"):
             (folder / name).mkdir()
         root = Path(origin.code.root)
-        _place_code(objects, origin.code, work)
+        _place_code(objects, origin.code, work, link_large=not setting.mounted)
         _place_preserved(objects, origin, root, work)
-        known = {file.path for file in origin.code.files}
-        _link_rest(root, work, origin, known)
-        cwd = _moved_path(origin.cwd, root, work)
-        cwd.mkdir(parents=True, exist_ok=True)
-        environment, dropped = _environment(origin, root, work, folder, byte_code)
-        command = _command(origin, root, work)
-        return Room(folder, cwd, command, environment, dropped)
+        place = root if setting.mounted else work
+        show = _mounted if setting.mounted else _linked
+        mounts = show(objects, origin, folder, setting)
+        room_variables.moved_path(origin.cwd, root, work).mkdir(parents=True, exist_ok=True)
+        environment, dropped = _variables(origin, setting, folder, place)
+        command = room_variables.command(origin.command, origin.cwd, root, place, work)
+        command[0] = setting.interpreter.program(command[0])
+        view = View((Mount(str(folder), str(folder), writable=True), *mounts))
+        cwd = room_variables.moved_path(origin.cwd, root, place)
+        return Room(folder, cwd, command, environment, dropped, view, _identity(origin, setting))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _place_code(objects: ObjectStore, code: Code, work: Path) -> None:
+def _place_code(objects: ObjectStore, code: Code, work: Path, *, link_large: bool) -> None:
     for file in code.files:
         target = _inside(work, work / file.path)
         if file.object:
@@ -140,138 +131,127 @@ def _place_code(objects: ObjectStore, code: Code, work: Path) -> None:
         elif file.target:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(file.target)
-        elif not target.exists() and (Path(code.root) / file.path).exists():
+        elif link_large and not target.exists() and (Path(code.root) / file.path).exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(Path(code.root) / file.path)
 
 
 def _inside(work: Path, target: Path) -> Path:
-    """Return `target` if it lies in the scratch, wherever links lead: furnishing writes unconfined.
+    """Return `target` if it lies in the room, wherever links lead: furnishing writes unconfined.
 
     Raises:
         TamperedError: a forged description of code would have something written elsewhere.
     """
     place = os.path.join(os.path.realpath(target.parent), target.name)  # noqa: PTH118
     if target.name in ("", "..") or not place.startswith(str(work) + os.sep):
-        raise TamperedError(f"the recorded code would be placed outside the scratch: {target}")
+        raise TamperedError(f"the recorded code would be placed outside the room: {target}")
     return target
 
 
 def _place_preserved(objects: ObjectStore, origin: Origin, root: Path, work: Path) -> None:
     for file in origin.preserved:
-        if not file.path.startswith(str(root) + os.sep):
-            continue
-        target = _inside(work, _moved_path(file.path, root, work))
-        if not file.object:
-            raise UnavailableError(
-                f"{file.path} was overwritten by the run and was too large to be preserved"
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        target.write_bytes(objects.read(file.object))
-        target.chmod(file.mode | 0o600)
+        if room_data.below(file.path, str(root)):
+            target = _inside(work, room_variables.moved_path(file.path, root, work))
+            _put_back(objects, file, target)
 
 
-def _link_rest(root: Path, work: Path, origin: Origin, known: set[str]) -> None:
-    """Link what lies beside the code and was there when the run started: data, mostly."""
-    taken = {os.path.normpath(root / name) for name in known} | {file.path for file in origin.preserved}
-    code_folders = {str(parent) for name in known for parent in Path(name).parents}
-    for folder, folders, names in os.walk(root):
-        relative = os.path.relpath(folder, root)
-        here = work if relative == "." else work / relative
-        folders[:] = [name for name in folders if name not in _NEVER_COPIED]
-        if len(names) + len(folders) > LINK_WHOLE_ENTRIES and relative not in code_folders:
-            if not here.exists():
-                here.symlink_to(folder)
-            folders[:] = []
-            continue
-        for name in list(folders):
-            path = os.path.join(folder, name)  # noqa: PTH118
-            if os.path.islink(path) or _is_environment(path):  # noqa: PTH114
-                folders.remove(name)
-                _link(path, here / name)
-        for name in names:
-            path = os.path.join(folder, name)  # noqa: PTH118
-            if path not in taken and path not in origin.written and _older(path, origin.started_ns):
-                _link(path, here / name)
+def _put_back(objects: ObjectStore, file: Preserved, target: Path) -> None:
+    if not file.object:
+        raise UnavailableError(f"{file.path} was overwritten by the run and was too large to be preserved")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    target.write_bytes(objects.read(file.object))
+    target.chmod(file.mode | 0o600)
 
 
-def _link(path: str, target: Path) -> None:
-    if not os.path.lexists(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(path)
+def _beside(origin: Origin) -> Iterable[str]:
+    # Large files of the repository are data too: named in the code's description, not kept in it.
+    known = {file.path for file in origin.code.files if file.object or file.target}
+    taken = {file.path for file in origin.preserved}
+    told = {each.path for each in origin.data}
+    root = Path(origin.code.root)
+    return room_data.beside(root, known, origin.written, taken, origin.started_ns, told)
 
 
-def _is_environment(path: str) -> bool:
-    return os.path.exists(os.path.join(path, "pyvenv.cfg"))  # noqa: PTH110, PTH118
+def _linked(_objects: ObjectStore, origin: Origin, folder: Path, setting: Setting) -> list[Mount]:
+    """Link the data into the room; return what the links lead to."""
+    root, work = Path(origin.code.root), folder / "work"
+    found: list[Mount] = []
+    for path in _beside(origin):
+        target = work / os.path.relpath(path, root)
+        if not os.path.lexists(target):
+            room_data.link(path, target)
+            real = os.path.realpath(path)
+            found += [Mount(each, each) for each in {path, real}]
+    for file in origin.code.files:
+        if file.target:
+            found += [Mount(each.source, each.source) for each in room_data.linked(str(root / file.path))]
+    return found + [
+        Mount(each.source, each.source) for each in room_data.read_outside(origin.data, root, setting.shown)
+    ]
 
 
-def _older(path: str, started_ns: int) -> bool:
-    try:
-        return Path(path).stat().st_mtime_ns <= started_ns
-    except OSError:
-        return False
+def _mounted(objects: ObjectStore, origin: Origin, folder: Path, setting: Setting) -> list[Mount]:
+    """Return what is shown where in a room with a root of its own."""
+    root, work = Path(origin.code.root), folder / "work"
+    home = origin.environment.get("HOME", "")
+    found = [Mount(str(folder / "tmp"), each, writable=True) for each in ("/tmp", "/var/tmp")]  # noqa: S108
+    if home.startswith("/") and home != "/" and not room_data.below(home, str(root)):
+        found.append(Mount(str(folder / "home"), home, writable=True))
+    found += _scratch(objects, origin, root, folder / "outside")
+    found.append(Mount(str(work), str(root), writable=True))
+    found += room_data.shown_inside(_beside(origin), root, work)
+    for file in origin.code.files:
+        if file.target:
+            found += room_data.linked(str(root / file.path))
+    found += room_data.read_outside(origin.data, root, setting.shown)
+    return found
 
 
-def _moved_path(path: str, root: Path, work: Path) -> Path:
-    try:
-        return work / Path(path).relative_to(root)
-    except ValueError:
-        return Path(path)
+def _scratch(objects: ObjectStore, origin: Origin, root: Path, outside: Path) -> list[Mount]:
+    """Put empty folders where the run wrote outside its root, with what it overwrote there."""
+    preserved = [each for each in origin.preserved if not room_data.below(each.path, str(root))]
+    paths = [*origin.written, *(each.path for each in preserved)]
+    folders = room_data.written_outside(paths, origin.made, root)
+    places = [one for one in folders if not any(one != o and room_data.below(one, o) for o in folders)]
+    sources = {place: outside / str(number) for number, place in enumerate(places)}
+    for place, source in sources.items():
+        source.mkdir()
+        for folder in folders:
+            if room_data.below(folder, place):
+                (source / os.path.relpath(folder, place)).mkdir(parents=True, exist_ok=True)
+        for file in preserved:
+            if room_data.below(file.path, place):
+                target = _inside(outside, source / os.path.relpath(file.path, place))
+                _put_back(objects, file, target)
+    return [Mount(str(source), place, writable=True) for place, source in sources.items()]
 
 
-def _moved(text: str, root: Path, work: Path) -> str:
-    """Return a word with the code's root replaced by the room's, where the room has what it names."""
-    prefix = str(root)
-    head, found, rest = text.partition(prefix)
-    if not found or (rest and not rest.startswith(os.sep)):
-        return text
-    if head and not head.endswith(("=", ":")):
-        return text
-    return head + str(work) + rest
-
-
-def _command(origin: Origin, root: Path, work: Path) -> list[str]:
-    program, *arguments = origin.command
-    if os.sep in program:
-        resolved = os.path.normpath(os.path.join(origin.cwd, program))  # noqa: PTH118
-        moved = _moved_path(resolved, root, work)
-        program = str(moved) if moved.exists() and not moved.is_symlink() else resolved
-    return [program, *(_moved(argument, root, work) for argument in arguments)]
-
-
-def _environment(
-    origin: Origin, root: Path, work: Path, folder: Path, byte_code: Path
+def _variables(
+    origin: Origin, setting: Setting, folder: Path, place: Path
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    environment: dict[str, str] = {}
-    dropped: list[str] = []
-    for name, value in origin.environment.items():
-        if name in _DROPPED or value == "[redacted]":
-            dropped.append(name)
-        elif name == "PYTHONPATH":
-            # Only what belongs to the code; anything else there could be what is being looked for.
-            kept = [_moved(each, root, work) for each in value.split(os.pathsep) if each]
-            inside = [each for each in kept if each.startswith(str(work))]
-            dropped += [name] if len(inside) < len(kept) else []
-            if inside:
-                environment[name] = os.pathsep.join(inside)
-        else:
-            environment[name] = _moved(value, root, work)
-    environment |= _OFFLINE
-    scratch = str(folder / "tmp")
-    environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP", "WANDB_DIR"), scratch)
-    cache = str(folder / "cache")
-    environment |= {
-        "TORCHINDUCTOR_CACHE_DIR": cache + "/inductor",
-        "TRITON_CACHE_DIR": cache + "/triton",
-        "MPLCONFIGDIR": cache + "/matplotlib",
-        "MLFLOW_TRACKING_URI": f"file:{cache}/mlruns",
-        "PYTHONPYCACHEPREFIX": str(byte_code),
-    }
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environment, tuple(dropped)
+    root = Path(origin.code.root)
+
+    def move(text: str) -> str:
+        return room_variables.moved(text, root, place)
+
+    environment, dropped = room_variables.variables(origin.environment, folder, place, move)
+    environment |= setting.interpreter.variables(environment)
+    environment["PYTHONPYCACHEPREFIX"] = str(setting.interpreter.byte_code)
+    if setting.interpreter.path:
+        own = environment.get("PYTHONPATH")
+        added = [move(each) for each in setting.interpreter.path]
+        environment["PYTHONPATH"] = os.pathsep.join([*([own] if own else []), *added])
+    if setting.sandbox.own_network:
+        room_variables.for_loopback(environment)
+    return environment, dropped
 
 
-def paths_of(lines: Iterable[Mapping[str, object]], kind: str) -> frozenset[str]:
-    """Return the paths that lines of one type name."""
-    return frozenset(str(line["path"]) for line in lines if line.get("type") == kind)
+def _identity(origin: Origin, setting: Setting) -> Identity:
+    home = origin.environment.get("HOME", "/")
+    return Identity(
+        host=origin.host if _HOST.fullmatch(origin.host) else HOST,
+        user=origin.user if _USER.fullmatch(origin.user) else FALLBACK_USER,
+        uid=OWN_ID if setting.sandbox.own_uid else os.getuid(),
+        home=home if home.isprintable() and ":" not in home else "/",
+    )

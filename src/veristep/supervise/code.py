@@ -24,7 +24,7 @@ KEEP_BYTES = 1 << 20
 # A working directory that is a home or a data set is not walked to its end.
 MAX_FILES = 20_000
 MAX_KEPT_BYTES = 256 << 20
-_SECRET_FILE = re.compile(
+SECRET_FILE = re.compile(
     r"\.env(\..+)?|.+\.(pem|p12|pfx|key|keystore)|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.npmrc"
     r"|\.git-credentials|credentials(\.json)?|\.htpasswd"
 )
@@ -106,7 +106,7 @@ def _capture_file(objects: ObjectStore, root: Path, name: str, *, keep: bool) ->
         if not stat.S_ISREG(status.st_mode):
             return None
         mode = stat.S_IMODE(status.st_mode)
-        if not keep or status.st_size > KEEP_BYTES or _SECRET_FILE.fullmatch(path.name):
+        if not keep or status.st_size > KEEP_BYTES or SECRET_FILE.fullmatch(path.name):
             return CodeFile(name, mode, status.st_size)
         return CodeFile(name, mode, status.st_size, objects.put(path.read_bytes()))
     except (OSError, VeristepError):

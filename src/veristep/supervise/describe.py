@@ -189,21 +189,6 @@ def boot_id() -> str:
         return ""
 
 
-def distributions(search_path: list[str]) -> list[str]:
-    """Return ``name==version`` of what is installed on a module search path, from its folder names."""
-    found: set[str] = set()
-    for folder in search_path:
-        try:
-            names = os.listdir(folder)  # noqa: PTH208 - listing names is all that is needed
-        except OSError:
-            continue
-        for name in names:
-            if name.endswith(".dist-info"):
-                project, _, version = name.removesuffix(".dist-info").rpartition("-")
-                found.add(f"{project}=={version}")
-    return sorted(found, key=str.lower)
-
-
 def digest_of(lines: list[str]) -> str:
     """Return a digest of a list of lines."""
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()

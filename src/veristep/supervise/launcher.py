@@ -32,6 +32,7 @@ from veristep.record.tape import read_field
 from veristep.supervise import boot, code, describe
 from veristep.supervise.child import Child, Received
 from veristep.supervise.lock import SupervisorLock
+from veristep.supervise.manifest import DataManifest
 from veristep.supervise.receiver import Receiver
 from veristep.supervise.replicas import Replicas
 from veristep.supervise.retention import Retention, default_budget
@@ -105,6 +106,7 @@ class _Opened:
     lock: SupervisorLock
     retention: Retention
     replicas: Replicas
+    manifest: DataManifest
     pending: list[Draft] = field(default_factory=list)
     lost: int = 0
     looked_at: float = field(default_factory=time.monotonic)
@@ -229,7 +231,11 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
             describe.secret_values(os.environ),
             (retention.hear, replicas.hear),
         )
-        opened = _Opened(run_id, ledger, config, log, receiver, project, lock, retention, replicas)
+        held = frozenset(os.path.join(files.root, file.path) for file in files.files if file.object)  # noqa: PTH118
+        manifest = DataManifest(str(folder), receiver.own, receiver.gap, files.root, held, time.time_ns())
+        opened = _Opened(
+            run_id, ledger, config, log, receiver, project, lock, retention, replicas, manifest
+        )
         return opened
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -329,6 +335,7 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
     opened.looked_at = now
     opened.receiver.take_spooled()
     _thin_out(opened)
+    opened.manifest.look()
     for process in silent.look(opened.receiver.heard.pids, now):
         opened.receiver.gap(
             "process",
@@ -439,6 +446,7 @@ def _close(opened: _Opened, returncode: int) -> Ended:
     heard = receiver.heard
     try:
         receiver.take_spooled(final=True)
+        opened.manifest.finish()
         for stream, missing in _unheard(opened).items():
             receiver.gap("steps", f"{missing} steps were taken and never told", of=stream)
         _raise_findings(opened)

@@ -20,7 +20,8 @@ from typing import Any
 from veristep.core.canonical import Json
 from veristep.core.records import Chain, ChainReader
 from veristep.errors import MalformedError
-from veristep.supervise.describe import distributions, printable, redact_arguments
+from veristep.supervise.describe import printable, redact_arguments
+from veristep.supervise.installed import environment
 from veristep.supervise.spool import SpoolReader
 
 _PACKET_BYTES = 1 << 18
@@ -254,8 +255,9 @@ class Receiver:
         self.own({**body, "type": "hello", "peer_pid": pid, "peer_uid": uid})
         if path and tuple(path) not in self._environments:
             self._environments.add(tuple(path))
-            installed = printable(distributions(path))
-            self.own({"type": "environment", "installed": installed, "pid": pid})
+            line = environment(path, str(hello.get("executable")), str(hello.get("build")))
+            known: dict[str, Json] = {key: printable(value) for key, value in line.items()}
+            self.own({**known, "pid": pid})
 
     def _drop(self, client: socket.socket) -> None:
         self._clients.pop(client, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,14 +17,18 @@ from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines.local import Local
 from veristep.replay.engines.protocol import Options
 from veristep.replay.plan import Interval
+from veristep.replay.prepare import RoomOptions, prepare
 
 
 @pytest.fixture
-def auditor(recorded: Lab) -> Iterator[Auditor]:
-    byte_code = Path(recorded.environment["XDG_CACHE_HOME"]) / "veristep" / "replay-bytecode"
+def auditor(recorded: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Auditor]:
+    monkeypatch.setenv("XDG_CACHE_HOME", recorded.environment["XDG_CACHE_HOME"])
     with Ledger.open(recorded.ledger) as ledger:
         run = records.load(ledger, records.find(ledger, "last"))
-        yield Auditor(ledger.objects, run, records.origin(ledger, run), byte_code)
+        origin = records.origin(ledger, run)
+        options = RoomOptions(in_place=True, allow_unsandboxed=True)
+        setting = prepare(ledger, run, origin, options).setting
+        yield Auditor(ledger.objects, run, origin, setting)
 
 
 def intervals(auditor: Auditor) -> tuple[Interval, ...]:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from veristep.core.canonical import Json
 from veristep.errors import MalformedError, VeristepError
-from veristep.replay.audit import Auditor, Judged, byte_code_folder
+from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines import evidence, wire
 from veristep.replay.engines.protocol import Done, judge
 from veristep.replay.engines.worker import die_with
@@ -96,7 +96,7 @@ def answer(folder: Path, digest: str, interval: Interval) -> Answer:
         return Answer(host, trouble="the job's description was changed on the way")
     auditor: Auditor = pickle.loads(data)  # noqa: S301 - the digest is that of what we wrote
     copied = os.environ.get(LEDGER)
-    auditor = auditor.elsewhere(ledger=Path(copied) if copied else None, byte_code=byte_code_folder())
+    auditor = auditor.elsewhere(ledger=Path(copied) if copied else None)
     if not evidence.is_seen(auditor):
         return Answer(
             host, trouble=f"{evidence.ledger(auditor)} is not to be seen from {host}", unseen=True

@@ -1,0 +1,38 @@
+"""The run's own environment, where it lies: the weaker thing, because what was edited there is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from veristep.replay.environment.recorded import RecordedPython
+from veristep.replay.room_data import below
+from veristep.replay.setting import IN_PLACE, Interpreter
+
+
+def in_place(python: RecordedPython, root: str, byte_code: Path) -> Interpreter:
+    """Return the run's own environment.
+
+    Args:
+        python: as recorded.
+        root: the folder of the run's code, of which a replay sees the recorded copy only.
+        byte_code: folder for byte code, one of each environment below it.
+    """
+    folders = {python.prefix if python.virtual else python.base, python.base, *python.path}
+    readable = sorted(
+        each for each in folders if each.startswith("/") and not below(each, root) and _holds_modules(each)
+    )
+    name = hashlib.sha256("\n".join([python.executable, python.build, *readable]).encode()).hexdigest()[:16]
+    return Interpreter(
+        kind=IN_PLACE,
+        readable=tuple(readable),
+        recorded=python.prefix,
+        prefix=python.prefix,
+        byte_code=byte_code / name,
+        virtual=python.virtual,
+    )
+
+
+def _holds_modules(path: str) -> bool:
+    return os.path.isdir(path) and path != "/"  # noqa: PTH112

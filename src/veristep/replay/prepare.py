@@ -1,0 +1,143 @@
+"""Everything that is settled before the first replay of an audit: sandbox, code, data, environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from veristep.errors import UnavailableError
+from veristep.ledger.log import Ledger
+from veristep.replay import data as data_files
+from veristep.replay.environment import byte_code, in_place, recorded
+from veristep.replay.policy import CodePolicy
+from veristep.replay.recorded import RecordedRun
+from veristep.replay.room import Origin
+from veristep.replay.sandbox import choose
+from veristep.replay.sandbox.choose import Kind, Sandbox
+from veristep.replay.setting import (
+    Interpreter,
+    RoomDescription,
+    Setting,
+    user_of,
+    writes_of,
+)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomOptions:
+    """What whoever audits asks of the room.
+
+    Attributes:
+        in_place: use the run's own environment instead of building it again.
+        allow_unsandboxed: go on where no sandbox works.
+        shown: further paths that replays may read.
+        policy: demands on the code.
+    """
+
+    in_place: bool = False
+    allow_unsandboxed: bool = False
+    shown: tuple[str, ...] = ()
+    policy: CodePolicy = field(default_factory=CodePolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A setting, or why there can be no replay in it.
+
+    Attributes:
+        setting: for the replays; its description is complete either way.
+        reason: why nothing can be replayed; empty when it can.
+    """
+
+    setting: Setting
+    reason: str = ""
+
+
+def prepare(
+    ledger: Ledger,  # noqa: ARG001
+    run: RecordedRun,
+    origin: Origin,
+    options: RoomOptions,
+    tell: Tell = lambda _text: None,  # noqa: ARG001
+) -> Prepared:
+    """Settle how the replays of an audit are held, and whether they can be.
+
+    Args:
+        ledger: where the run is recorded.
+        run: the run.
+        origin: what its rooms are made from.
+        options: what was asked for.
+        tell: is told what takes time.
+
+    Raises:
+        UnavailableError: no sandbox works here, and going on without was not allowed.
+    """
+    sandbox = choose.choose(allow_unsandboxed=options.allow_unsandboxed, distributed=len(run.streams) > 1)
+    python = recorded.of_run(run.of_type("environment"))
+    body: Mapping[str, Any] = run.opened.body
+    repository: Mapping[str, Any] = body.get("repository") or {}
+    files = origin.code.files
+    description = RoomDescription(
+        sandbox=sandbox.kind.value,
+        files=sandbox.files,
+        network=sandbox.network,
+        user=user_of(sandbox),
+        code=options.policy.words(repository, sum(1 for each in files if each.object), len(files)),
+        environment="",
+        python=python.build,
+        writes=writes_of(sandbox),
+        shown=options.shown,
+    )
+    own = in_place.in_place(python, origin.code.root, byte_code.folder())
+    try:
+        options.policy.check(repository)
+        state = data_files.compare(origin.data, _kept(origin))
+        description = replace(description, data=state.summary)
+        if state.reason:
+            raise UnavailableError(state.reason)
+        interpreter = own
+    except UnavailableError as error:
+        setting = Setting(sandbox, own, shown=options.shown, description=description)
+        return Prepared(setting, error.message + (f" ({error.hint})" if error.hint else ""))
+    byte_code.warm(interpreter, sandbox, python.executable)
+    description = replace(
+        description,
+        environment=interpreter.kind,
+        lock=interpreter.digest,
+        weaker=_weaker(sandbox, interpreter),
+    )
+    return Prepared(Setting(sandbox, interpreter, shown=options.shown, description=description))
+
+
+def for_this_machine(setting: Setting, *, distributed: bool) -> Setting:
+    """Return a setting for the machine this process runs on, which need not be where it was made.
+
+    Raises:
+        UnavailableError: no sandbox works here, and going on without was not allowed.
+    """
+    allowed = setting.sandbox.kind is Kind.WRITES
+    sandbox = choose.choose(allow_unsandboxed=allowed, distributed=distributed)
+    interpreter = setting.interpreter
+    if not interpreter.rebuilt:
+        place = byte_code.folder() / interpreter.byte_code.name
+        interpreter = replace(interpreter, byte_code=place)
+    return replace(setting, sandbox=sandbox, interpreter=interpreter)
+
+
+def _kept(origin: Origin) -> frozenset[str]:
+    """Return the paths that a room holds in the ledger's own copies, or that the run wrote itself."""
+    held = {os.path.join(origin.code.root, file.path) for file in origin.code.files if file.object}  # noqa: PTH118
+    return frozenset(held | {each.path for each in origin.preserved} | origin.written)
+
+
+def _weaker(sandbox: Sandbox, interpreter: Interpreter) -> tuple[str, ...]:
+    found = []
+    if not interpreter.rebuilt:
+        found.append("in place: what was edited in the environment is there in the replay too")
+    if sandbox.kind is Kind.WRITES:
+        found.append("not sandboxed: the replay could read this account's files and use the network")
+    return (*found, *interpreter.differences)
