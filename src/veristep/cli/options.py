@@ -101,6 +101,7 @@ def room_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def collected(
         *,
+        in_place: bool,
         allow_unsandboxed: bool,
         shown: tuple[Path, ...],
         require_clean_commit: bool,
@@ -112,6 +113,7 @@ def room_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
         clean = require_clean_commit or require_signed_commit is not None
         room = RoomOptions(
+            in_place=in_place,
             allow_unsandboxed=allow_unsandboxed,
             shown=tuple(str(path.absolute()) for path in shown),
             policy=CodePolicy(clean, require_signed_commit),
@@ -140,6 +142,13 @@ def room_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--allow-unsandboxed",
             is_flag=True,
             help="Go on where no sandbox works: the run's command can read this account's files.",
+        ),
+        click.option(
+            "--in-place",
+            is_flag=True,
+            envvar="VERISTEP_IN_PLACE",
+            help="Replay in the run's own installation instead of one built from the registry: faster, and "
+            "weaker, as the verdict says [env: VERISTEP_IN_PLACE].",
         ),
     ]
     decorated: Callable[..., Any] = collected

@@ -105,7 +105,7 @@ def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def _audit(folder: Path, work: Path, say: Say) -> dict[str, Any]:
-    words = [sys.executable, "-m", "veristep.cli.main", "audit", "--all", "--json", "last"]
+    words = [sys.executable, "-m", "veristep.cli.main", "audit", "--all", "--in-place", "--json", "last"]
     say("   (two to four seconds for each of the "
         f"{EPOCHS * STEPS_PER_EPOCH // INTERVAL} intervals)")  # fmt: skip
     done = subprocess.run(

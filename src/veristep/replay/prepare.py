@@ -10,7 +10,7 @@ from typing import Any
 from veristep.errors import UnavailableError
 from veristep.ledger.log import Ledger
 from veristep.replay import data as data_files
-from veristep.replay.environment import byte_code, in_place, recorded
+from veristep.replay.environment import byte_code, in_place, rebuilt, recorded
 from veristep.replay.policy import CodePolicy
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.room import Origin
@@ -58,11 +58,11 @@ class Prepared:
 
 
 def prepare(
-    ledger: Ledger,  # noqa: ARG001
+    ledger: Ledger,
     run: RecordedRun,
     origin: Origin,
     options: RoomOptions,
-    tell: Tell = lambda _text: None,  # noqa: ARG001
+    tell: Tell = lambda _text: None,
 ) -> Prepared:
     """Settle how the replays of an audit are held, and whether they can be.
 
@@ -99,11 +99,14 @@ def prepare(
         description = replace(description, data=state.summary)
         if state.reason:
             raise UnavailableError(state.reason)
-        interpreter = own
+        if options.in_place:
+            interpreter = own
+            byte_code.warm(own, sandbox, python.executable)
+        else:
+            interpreter = rebuilt.rebuilt(ledger, python, origin.code.root, sandbox, tell)
     except UnavailableError as error:
         setting = Setting(sandbox, own, shown=options.shown, description=description)
         return Prepared(setting, error.message + (f" ({error.hint})" if error.hint else ""))
-    byte_code.warm(interpreter, sandbox, python.executable)
     description = replace(
         description,
         environment=interpreter.kind,

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from veristep.replay.sandbox.choose import Sandbox
@@ -46,45 +47,56 @@ def folder() -> Path:
 def warm(interpreter: Interpreter, sandbox: Sandbox, executable: str) -> None:
     """Have an environment compile what replays import, unless it was done before.
 
-    It runs sandboxed, with nothing of the run in view. That it could not be done costs time, nothing else.
+    That it could not be done costs time, nothing else.
     """
     place = interpreter.byte_code
     if (place / DONE).exists():
         return
-    room = Path(tempfile.mkdtemp(prefix="vsw-"))
-    fresh = room
+    fresh: Path | None = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
+        if compile_into(interpreter, sandbox, executable, fresh):
+            (fresh / DONE).touch()
+            fresh.rename(place)
+    except OSError:
+        return  # somebody else was quicker, or there is no place for it
+    finally:
+        if fresh is not None:
+            shutil.rmtree(fresh, ignore_errors=True)
+        with suppress(OSError):
+            place.mkdir(parents=True, exist_ok=True)
+
+
+def compile_into(interpreter: Interpreter, sandbox: Sandbox, executable: str, fresh: Path) -> bool:
+    """Have an environment compile what replays import into a folder; return whether it all worked.
+
+    It runs sandboxed, with nothing of a run in view.
+    """
+    place = interpreter.byte_code
+    with tempfile.TemporaryDirectory(prefix="vsw-") as folder:
+        room = os.path.realpath(folder)
         mounts = [Mount(each, each) for each in {*interpreter.readable, boot.package_folder()}]
-        own = [Mount(str(each), str(each), writable=True) for each in (room, fresh)]
-        view = View((*own, *mounts, *_as(place, fresh, sandbox)))
-        paths = [str(Path(boot.package_folder()).parent), *interpreter.path]
+        mounts += [Mount(each, each, writable=True) for each in (room, str(fresh))]
+        if sandbox.own_root:
+            # Shown where replays will find it: its files are named by where their source is, not by this.
+            mounts.append(Mount(str(fresh), str(place), writable=True))
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPYCACHEPREFIX": str(place if sandbox.own_root else fresh),
-            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONPATH": os.pathsep.join([str(Path(boot.package_folder()).parent), *interpreter.path]),
             "PYTHONNOUSERSITE": "1",
         }
-        command = [interpreter.program(executable), "-c", _WARM]
-        launch = Launch(command, str(room), environment, view, Identity(), str(room))
-        with (room / "output.txt").open("wb") as output:
-            process = sandbox.start(launch, output)
+        launch = Launch([executable, "-c", _WARM], room, environment, View(tuple(mounts)), Identity(), room)
+        with Path(room, "output.txt").open("wb") as output:
             try:
-                ended = process.wait(SECONDS)
+                process = sandbox.start(launch, output)
+            except (OSError, subprocess.SubprocessError):
+                return False
+            try:
+                return process.wait(SECONDS) == 0
+            except subprocess.TimeoutExpired:
+                return False
             finally:
                 process.kill()
-        if ended == 0:
-            (fresh / DONE).touch()
-            fresh.rename(place)
-    except (OSError, subprocess.SubprocessError):
-        return  # somebody else was quicker, or there is no place for it: replays take longer
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
-        shutil.rmtree(fresh, ignore_errors=True)
-        place.mkdir(parents=True, exist_ok=True)
-
-
-def _as(place: Path, fresh: Path, sandbox: Sandbox) -> list[Mount]:
-    """Show the fresh folder where replays will find it."""
-    return [Mount(str(fresh), str(place), writable=True)] if sandbox.own_root else []
+                process.wait()
