@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab, python
+from veristep.core.canonical import Json
 from veristep.replay.data import compare
 from veristep.replay.room_data import DataFile
 from veristep.replay.sandbox import bubblewrap
@@ -63,7 +64,7 @@ def test_a_run_replays_from_its_data_elsewhere_until_that_changes_or_is_gone(lab
 
 
 def test_a_file_is_in_the_manifest_once_with_its_digest_or_why_it_has_none(tmp_path: Path) -> None:
-    lines: list[dict[str, object]] = []
+    lines: list[dict[str, Json]] = []
     gaps: list[str] = []
     for name, text in (("same", "s"), ("new", "n"), ("changing", "before")):
         (tmp_path / name).write_text(text, encoding="utf-8")

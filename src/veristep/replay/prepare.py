@@ -44,27 +44,14 @@ class RoomOptions:
     policy: CodePolicy = field(default_factory=CodePolicy)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A setting, or why there can be no replay in it.
-
-    Attributes:
-        setting: for the replays; its description is complete either way.
-        reason: why nothing can be replayed; empty when it can.
-    """
-
-    setting: Setting
-    reason: str = ""
-
-
 def prepare(
     ledger: Ledger,
     run: RecordedRun,
     origin: Origin,
     options: RoomOptions,
     tell: Tell = lambda _text: None,
-) -> Prepared:
-    """Settle how the replays of an audit are held, and whether they can be.
+) -> Setting:
+    """Settle how the replays of an audit are held, and say in the setting's reason if they cannot be.
 
     Args:
         ledger: where the run is recorded.
@@ -105,15 +92,15 @@ def prepare(
         else:
             interpreter = rebuilt.rebuilt(ledger, python, origin.code.root, sandbox, tell)
     except UnavailableError as error:
-        setting = Setting(sandbox, own, shown=options.shown, description=description)
-        return Prepared(setting, error.message + (f" ({error.hint})" if error.hint else ""))
+        reason = error.message + (f" ({error.hint})" if error.hint else "")
+        return Setting(sandbox, own, options.shown, description, reason)
     description = replace(
         description,
         environment=interpreter.kind,
         lock=interpreter.digest,
         weaker=_weaker(sandbox, interpreter),
     )
-    return Prepared(Setting(sandbox, interpreter, shown=options.shown, description=description))
+    return Setting(sandbox, interpreter, options.shown, description)
 
 
 def for_this_machine(setting: Setting, *, distributed: bool) -> Setting:

@@ -27,7 +27,7 @@ def auditor(recorded: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Auditor]
         run = records.load(ledger, records.find(ledger, "last"))
         origin = records.origin(ledger, run)
         options = RoomOptions(in_place=True, allow_unsandboxed=True)
-        setting = prepare(ledger, run, origin, options).setting
+        setting = prepare(ledger, run, origin, options)
         yield Auditor(ledger.objects, run, origin, setting)
 
 

@@ -35,7 +35,7 @@ def run(program: bytes, architecture: int, number: int, first: int) -> int:
             at += if_true if accumulator >= value else if_false
         else:
             assert code == 0x06
-            return value
+            return int(value)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
