@@ -140,6 +140,13 @@ def _print(audit: Audit, recorded: RecordedRun) -> None:
     _print_room(audit.room)
 
 
+_LISTS = (
+    ("shown", "also shown"),
+    ("data_unlisted", "read, and not in the data manifest"),
+    ("variables_dropped", "variables left out"),
+)
+
+
 def _print_room(room: Mapping[str, Json]) -> None:
     """Print what the replays ran in, what makes it weaker first."""
     weaker = room.get("weaker")
@@ -148,7 +155,7 @@ def _print_room(room: Mapping[str, Json]) -> None:
     for name in ("sandbox", "network", "user", "environment", "python", "code", "data", "writes"):
         if room.get(name):
             render.out(f"   = room: {name}: {plain(room[name])}")
-    for name, what in (("shown", "also shown"), ("variables_dropped", "variables left out")):
+    for name, what in _LISTS:
         values = room.get(name)
         if isinstance(values, (list, tuple)) and values:
             render.out(f"   = room: {what}: {', '.join(plain(each) for each in values)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import os
 import secrets
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # Records before an interval that its first batches may have been fetched in, by prefetching loaders.
 LOOK_BACK_STEPS = 8
+# Files that a replay read and no manifest names are named, up to this many.
+MAX_UNLISTED = 20
 MIN_TIME_LIMIT_SECONDS = 180.0
 TIME_LIMIT_FACTOR = 20.0
 RULE_DIFFERS = "RPL001"
@@ -263,9 +266,23 @@ class Auditor:
                 room, order = dressed(room, order, guise)
             self.facts["variables_dropped"] = list(room.dropped)
             limit = self._time_limit(interval, warm_up)
-            return execute(room, order, self._objects.root, self._setting, limit)
+            execution = execute(room, order, self._objects.root, self._setting, limit)
+            self._note_unlisted(execution)
+            return execution
         finally:
             room.remove()
+
+    def _note_unlisted(self, execution: Execution) -> None:
+        """Name what replays read of this machine that no manifest and no copy of the code vouches for."""
+        unlisted = sorted(
+            path
+            for path in execution.read - self._origin.vouched()
+            if os.path.isfile(path)  # noqa: PTH113
+        )
+        if unlisted:
+            known = self.facts.get("data_unlisted")
+            before = map(str, known) if isinstance(known, (list, tuple)) else ()
+            self.facts["data_unlisted"] = sorted({*before, *unlisted})[:MAX_UNLISTED]
 
     def _order(self, interval: Interval, warm_up: int, room: Room, mode: str) -> Order:
         # Its name cannot be guessed by code that was written before.

@@ -7,12 +7,14 @@ the path and the reason, and by the kernel (`replay.sandbox`) for what does not 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from veristep.record.files import RefusedWrite, opens_for_writing, path_of
+from veristep.record.reads import READ, ReadNotes
 
 # Audit events that change the file system, with the places of the paths they change.
 _CHANGES = {
@@ -89,6 +91,18 @@ def _prefixes(folders: Sequence[str]) -> tuple[str, ...]:
 
 def _longest(path: str, prefixes: tuple[str, ...]) -> int:
     return max((len(prefix) for prefix in prefixes if path.startswith(prefix)), default=0)
+
+
+def note_reads(notes: ReadNotes) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return a hook for audit events that notes which files the script opens for reading."""
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event == "open" and not opens_for_writing(args[1], args[2]) and not notes.seen(args[0]):
+            # Boundary: an error here would fail the script's own call.
+            with contextlib.suppress(Exception):
+                notes.note(READ, path_of(args[0]))
+
+    return hook
 
 
 class ContainedFiles:

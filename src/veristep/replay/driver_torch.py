@@ -24,6 +24,7 @@ from veristep.record import snapshots_torch as snapshots
 from veristep.record.config import RecordConfig
 from veristep.record.handed_torch import Handed
 from veristep.record.hooks_torch import Process
+from veristep.record.reads import NOTES, ReadNotes
 from veristep.record.recorder_torch import describe, rank
 from veristep.record.shared import claim_stream
 from veristep.record.state_torch import Roster, capture, flatten, parameters_of, restore
@@ -40,7 +41,7 @@ from veristep.replay.compare_torch import (
     differing_tensors,
     digest_like,
 )
-from veristep.replay.containment import ContainedFiles, Containment
+from veristep.replay.containment import ContainedFiles, Containment, note_reads
 from veristep.replay.from_start_torch import FromStart
 from veristep.replay.measure_torch import Measuring, Observing, state
 from veristep.replay.order import Answer, Order, StreamOrder
@@ -357,3 +358,5 @@ def prepare(config: RecordConfig, process: Process) -> None:
     containment = Containment(order.writable, order.read_only, refused)
     process.watch = ContainedFiles(containment)
     sys.addaudithook(containment.hook)
+    own = (config.boot, config.directory, config.objects, config.package, order.tape, str(order.parts))
+    sys.addaudithook(note_reads(ReadNotes(Path(config.boot) / NOTES, own)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from veristep.record.config import RecordConfig
+from veristep.record.reads import NOTES
 from veristep.replay import causes, guise, processes
 from veristep.replay.order import Answer, Order
 from veristep.replay.room import Room
@@ -36,12 +38,14 @@ class Execution:
         seconds: wall time.
         reason: why there are no answers, in words for people; empty when there are.
         output: the end of what the script printed.
+        read: files it opened for reading, beside our own and its Python environment's.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
     output: str = ""
+    read: frozenset[str] = frozenset()
 
 
 def execute(room: Room, order: Order, objects: Path, setting: Setting, time_limit: float) -> Execution:
@@ -88,7 +92,7 @@ def execute(room: Room, order: Order, objects: Path, setting: Setting, time_limi
             _end(process)
         answers = {path.stem: Answer.load(path) for path in sorted(results.glob("*.json"))}
         seconds = time.monotonic() - began
-        return Execution(answers, seconds, reason, _tail(log))
+        return Execution(answers, seconds, reason, _tail(log), _read(boot_folder))
 
 
 def whole_view(room: Room, setting: Setting, evidence: Sequence[Path]) -> View:
@@ -167,6 +171,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         time.sleep(POLL_SECONDS)
     processes.kill(strays)
     process.wait()
+
+
+def _read(boot_folder: Path) -> frozenset[str]:
+    """Return what the replay's processes noted of what they read; lines that are none say nothing."""
+    try:
+        lines = (boot_folder / NOTES).read_bytes().splitlines()
+    except OSError:
+        return frozenset()
+    found = set()
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError):
+            _kind, path, _size, _mtime_ns = json.loads(line)
+            found.add(str(path))
+    return frozenset(found)
 
 
 def _tail(log: Path) -> str:

@@ -62,6 +62,12 @@ class Origin:
     host: str = ""
     user: str = ""
 
+    def vouched(self) -> frozenset[str]:
+        """Return the files whose content the record holds, or a digest of it, or that the run made."""
+        held = {os.path.join(self.code.root, file.path) for file in self.code.files if file.object}  # noqa: PTH118
+        compared = {each.path for each in self.data if each.blake3}
+        return frozenset(held | compared | self.written | {each.path for each in self.preserved})
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
