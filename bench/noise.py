@@ -20,13 +20,13 @@ from pathlib import Path
 
 from veristep.drill import nudged_weights, reversed_update, scaled_gradient
 from veristep.ledger.log import Ledger
-from veristep.replay import audit as audits
 from veristep.replay import elsewhere, noise
 from veristep.replay import recorded as records
 from veristep.replay.audit import Auditor
 from veristep.replay.likeness import parse
 from veristep.replay.order import Sampled
 from veristep.replay.plan import make_plan
+from veristep.replay.prepare import RoomOptions, prepare
 
 HERE = Path(__file__).parent
 STEPS, INTERVAL, TAMPERED = 40, 20, 25
@@ -61,7 +61,8 @@ def measure(model: str, optimizer: str, case: str, platform: str, seed: int) -> 
             run = records.load(ledger, records.find(ledger, "last"))
             interval = next(each for each in make_plan(run).intervals if each.start == INTERVAL)
             origin = records.origin(ledger, run)
-            auditor = Auditor(ledger.objects, run, origin, audits.byte_code_folder())
+            options = RoomOptions(in_place=True, allow_unsandboxed=True)
+            auditor = Auditor(ledger.objects, run, origin, prepare(ledger, run, origin, options))
             auditor = auditor.under(parse(platform).variables())
             first = auditor.replay(interval, 1)
             if not auditor.read(interval, first).platforms:
