@@ -21,7 +21,7 @@ SETS = ("default", "avx2", "avx512")
 VARIED = ("threads", "cpu_capability")
 MAX_THREADS = 8
 _ONEDNN = {"default": "SSE41", "avx2": "AVX2", "avx512": "AVX512_CORE"}
-_MKL = {"default": "SSE4_2", "avx2": "AVX2", "avx512": "AVX512"}
+_MKL = {"default": "SSE4_2"}  # the others under their own names
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Likeness:
         if self.instructions:
             found["ATEN_CPU_CAPABILITY"] = self.instructions
             found["ONEDNN_MAX_CPU_ISA"] = _ONEDNN[self.instructions]
-            found["MKL_ENABLE_INSTRUCTIONS"] = _MKL[self.instructions]
+            found["MKL_ENABLE_INSTRUCTIONS"] = _MKL.get(self.instructions, self.instructions.upper())
         if self.instructions == "default":
             found["MKL_CBWR"] = "COMPATIBLE"
         return found
