@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # An inherited wish to write no byte code would make every process compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench matrix clean
+.PHONY: demo test lint bench audit-bench matrix clean
 
 # The stamp makes both commands work offline once everything is installed.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -25,6 +25,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What an audit costs against its risk limit: trains once, replays a good dozen intervals, some minutes.
+audit-bench: $(VENV)/installed
+	$(BIN)/python bench/audit_cost.py
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/overhead.py

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
     from veristep.core.canonical import Json
     from veristep.replay.audit import Audit
-    from veristep.replay.choice import Choice
-    from veristep.replay.plan import Plan
     from veristep.replay.prepare import RoomOptions
+    from veristep.replay.preview import Preview
     from veristep.replay.recorded import RecordedRun
 
 
@@ -75,6 +74,7 @@ def command(
     from veristep.replay.conduct import conduct, conduct_from_start
     from veristep.replay.engines.protocol import Options
     from veristep.replay.likeness import parse
+    from veristep.replay.preview import measured_seconds, preview
 
     likeness = parse(platform) if platform is not None else None
     with report(sarif_path, "audit") as sarif, open_ledger(ledger_path) as ledger:
@@ -83,7 +83,9 @@ def command(
         plan = plans.make_plan(recorded)
         choice = asked.choice(plan)
         if asked.plan_only:
-            return _preview(recorded, plan, choice, asked, as_json=as_json)
+            measured = measured_seconds(ledger, run_id)
+            planned = preview(recorded, plan, choice, asked.tampered(), measured)
+            return _planned(planned, run_id, as_json=as_json)
         if asked.from_start:
             audit = conduct_from_start(ledger, recorded, room, render.note)
         else:
@@ -113,12 +115,9 @@ def command(
     return status
 
 
-def _preview(recorded: RecordedRun, plan: Plan, choice: Choice, asked: Asked, *, as_json: bool) -> int:
-    from veristep.replay.preview import preview
-
-    planned = preview(recorded, plan, choice, asked.tampered())
+def _planned(planned: Preview, run: str, *, as_json: bool) -> int:
     if as_json:
-        render.as_json({"schema": SCHEMA, "run": recorded.run, **planned.to_json()})
+        render.as_json({"schema": SCHEMA, "run": run, **planned.to_json()})
     else:
         audit_outcome.plan(planned)
     return int(ExitStatus.CLEAN if planned.reachable and planned.intervals else ExitStatus.INCOMPLETE)

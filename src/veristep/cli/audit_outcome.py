@@ -39,10 +39,10 @@ def plan(value: Preview) -> None:
             f"   = not replayable: {missing} intervals: no place near the script's start is like theirs"
         )
     share = percent(value.share(value.asked_seconds))
+    known = "as in the last audit" if value.measured else "from the run's own times, its start included"
     render.out(
-        f"   = cost: about {duration(value.asked_seconds)} of replays ({share} of the training's "
-        f"{duration(value.training_seconds)}), of which {duration(value.start_seconds)} each for the "
-        "script's start; divided by the workers"
+        f"   = cost: about {duration(value.asked_seconds)} of replays, one after another ({share} of the "
+        f"training's {duration(value.training_seconds)}): {duration(value.interval_seconds)} each, {known}"
     )
     if value.intervals:
         meant = f"{_intervals(value.tampered)} of {value.intervals}"
@@ -75,8 +75,9 @@ def _stretch(each: Stretch) -> str:
     what = f"{each.violated} of {_intervals(size)} replayed and violated" if each.unchecked else (
         f"{_intervals(size)}, violated"
     )  # fmt: skip
+    seen = "" if each.differs is None else f", step {each.differs} being the first seen to differ"
     rest = f", {each.unchecked} in between not replayed" if each.unchecked else ""
-    return f"{steps}: {what}{rest}; before it {each.before}, after it {each.after}"
+    return f"{steps}: {what}{rest}{seen}; before it {each.before}, after it {each.after}"
 
 
 def _tainted(value: Course) -> str:

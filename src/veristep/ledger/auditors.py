@@ -2,7 +2,7 @@
 
 The nonce of a run is the auditor's Ed25519 signature over the log's name and the run's id: it takes no
 choosing and no keeping, only the auditor can make it, and anybody can check whose it is once it is shown.
-The ledger holds a hash of it before the run ends (`docs/formats/ledger.md`, section 6).
+The ledger holds a hash of it before the run ends (`docs/formats/ledger.md`, section 7).
 """
 
 from __future__ import annotations

@@ -77,7 +77,8 @@ class Course:
         if drawn and not violated:
             counts = {1, meant(total, Fraction(1, 100)), meant(total, Fraction(1, 10))}
             bounds = tuple(Bound(m, miss_probability(total, clean, m)) for m in sorted(counts))
-        tainted = min((each.difference[1].step for each in judged if each.difference), default=None)
+        steps = {each.interval.number: each.difference[1].step for each in judged if each.difference}
+        tainted = min(steps.values(), default=None)
         before = [each for each in plan.intervals if tainted is not None and each.stop <= tainted]
         return cls(
             binding=draw.binding,
@@ -88,7 +89,7 @@ class Course:
             unjudged=found.count(Verdict.UNVERIFIED),
             bounds=bounds,
             limit=limit,
-            stretches=stretches(plan.intervals, verdicts),
+            stretches=stretches(plan.intervals, verdicts, steps),
             tainted_from=tainted,
             earlier=(len(before), sum(verdicts.get(e.number) is Verdict.VERIFIED for e in before)),
         )

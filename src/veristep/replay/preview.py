@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import fmean
+from typing import Any
 
 from veristep.core.canonical import Json
+from veristep.ledger.log import Ledger
 from veristep.replay.choice import Choice, Count, Given, Risk
 from veristep.replay.plan import Interval, Plan, can_start, places
 from veristep.replay.recorded import RecordedRun, StreamRecord
@@ -46,6 +48,7 @@ class Preview:
         training_seconds: how long the run took, as far as it is recorded.
         start_seconds: from the start of the command to its first step: what each replay pays first.
         interval_seconds: estimate for one replay, its start included.
+        measured: whether that is what replays of earlier audits took; else what the run itself took.
         tampered: intervals meant by the share assumed to be tampered with.
         asked: intervals the choice calls for if all are replayed clean.
         asked_seconds: estimate for them.
@@ -62,6 +65,7 @@ class Preview:
     training_seconds: float
     start_seconds: float
     interval_seconds: float
+    measured: bool
     tampered: int
     asked: int
     asked_seconds: float
@@ -89,6 +93,7 @@ class Preview:
             "training_seconds": round(self.training_seconds, 3),
             "start_seconds": round(self.start_seconds, 3),
             "interval_seconds": round(self.interval_seconds, 3),
+            "measured": self.measured,
             "tampered_intervals": self.tampered,
             "asked": self.asked,
             "asked_seconds": round(self.asked_seconds, 3),
@@ -108,7 +113,19 @@ class Preview:
         }
 
 
-def preview(run: RecordedRun, plan: Plan, choice: Choice, tampered: Fraction) -> Preview:
+def measured_seconds(ledger: Ledger, run: str) -> float | None:
+    """Return what a replay of the run took on average in its last audit by intervals; None without one."""
+    found = None
+    for entry in ledger.entries(run=run, kind="audit.done"):
+        body: Mapping[str, Any] = entry.body
+        if "draw" in body and body["coverage"]["intervals_checked"]:
+            found = float(body["seconds"]) / int(body["coverage"]["intervals_checked"])
+    return found
+
+
+def preview(
+    run: RecordedRun, plan: Plan, choice: Choice, tampered: Fraction, measured: float | None = None
+) -> Preview:
     """Plan an audit.
 
     Args:
@@ -116,13 +133,14 @@ def preview(run: RecordedRun, plan: Plan, choice: Choice, tampered: Fraction) ->
         plan: its intervals.
         choice: what is asked for.
         tampered: the share of the intervals assumed to be tampered with, for the risks stated.
+        measured: seconds a replay takes, where that is known.
     """
     total = len(plan.intervals)
     usable = [each for each in plan.intervals if can_start(run, each)]
     start = _start_seconds(run)
     numbers = choice.numbers if isinstance(choice, Given) else range(total)
     sample = _sample([plan.intervals[number] for number in numbers])
-    typical = fmean([_seconds(run, each, start) for each in sample] or [0.0])
+    typical = measured or fmean([_seconds(run, each, start) for each in sample] or [0.0])
     m = meant(total, tampered) if total else 0
     asked, chance = _asked(choice, total, m)
     given = (
@@ -139,6 +157,7 @@ def preview(run: RecordedRun, plan: Plan, choice: Choice, tampered: Fraction) ->
         training_seconds=_training_seconds(run),
         start_seconds=start,
         interval_seconds=typical,
+        measured=measured is not None,
         tampered=m,
         asked=asked,
         asked_seconds=asked * typical,

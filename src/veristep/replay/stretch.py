@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from veristep.core.canonical import Json
 from veristep.core.verdicts import Verdict
@@ -29,6 +30,7 @@ class Stretch:
         last: number of the last one.
         start: first step of the first one.
         stop: the step after the last one.
+        differs: the first step in it that was seen to differ; None where no step was named.
         violated: violated intervals in it.
         unchecked: intervals in it that were not replayed: bisection took them to be violated.
         before: what adjoins it: a verdict, or the run's beginning, steps in no interval, not checked.
@@ -39,6 +41,7 @@ class Stretch:
     last: int
     start: int
     stop: int
+    differs: int | None
     violated: int
     unchecked: int
     before: str
@@ -49,6 +52,7 @@ class Stretch:
         return {
             "intervals": [self.first, self.last],
             "steps": [self.start, self.stop],
+            "differs": self.differs,
             "violated": self.violated,
             "unchecked": self.unchecked,
             "before": self.before,
@@ -75,8 +79,18 @@ def probes(violated: Iterable[int], verdicts: Mapping[int, Verdict], total: int)
     return sorted(wanted)
 
 
-def stretches(intervals: Sequence[Interval], verdicts: Mapping[int, Verdict]) -> tuple[Stretch, ...]:
-    """Return the stretches that the verdicts on `intervals`, by number, show."""
+def stretches(
+    intervals: Sequence[Interval],
+    verdicts: Mapping[int, Verdict],
+    steps: Mapping[int, int] = MappingProxyType({}),
+) -> tuple[Stretch, ...]:
+    """Return the stretches that the verdicts show.
+
+    Args:
+        intervals: all there are.
+        verdicts: by number.
+        steps: the first step seen to differ in each violated interval, by number.
+    """
     total = len(intervals)
     found = sorted(
         (_search(number, -1, verdicts, total).edge, _search(number, 1, verdicts, total).edge)
@@ -90,7 +104,7 @@ def stretches(intervals: Sequence[Interval], verdicts: Mapping[int, Verdict]) ->
             spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
         else:
             spans.append((first, last))
-    return tuple(_stretch(intervals, verdicts, first, last) for first, last in spans)
+    return tuple(_stretch(intervals, verdicts, steps, first, last) for first, last in spans)
 
 
 def _search(start: int, direction: int, verdicts: Mapping[int, Verdict], total: int) -> _Search:
@@ -123,7 +137,11 @@ def _search(start: int, direction: int, verdicts: Mapping[int, Verdict], total: 
 
 
 def _stretch(
-    intervals: Sequence[Interval], verdicts: Mapping[int, Verdict], first: int, last: int
+    intervals: Sequence[Interval],
+    verdicts: Mapping[int, Verdict],
+    steps: Mapping[int, int],
+    first: int,
+    last: int,
 ) -> Stretch:
     known = [verdicts[number] for number in range(first, last + 1) if number in verdicts]
     return Stretch(
@@ -131,6 +149,7 @@ def _stretch(
         last=last,
         start=intervals[first].start,
         stop=intervals[last].stop,
+        differs=min((steps[number] for number in range(first, last + 1) if number in steps), default=None),
         violated=sum(verdict is Verdict.VIOLATED for verdict in known),
         unchecked=last - first + 1 - len(known),
         before=_neighbour(intervals, verdicts, first, first - 1),
