@@ -50,6 +50,7 @@ def commit(run: str, ledger_path: Path | None, auditor_key: Path | None, as_json
     with Ledger.open(ledger_path_or_default(ledger_path)) as ledger:
         run_id = records.find(ledger, run)
         opened = next(iter(ledger.entries(run=run_id, kind="run.opened")))
+        drawing.require_open(ledger, run_id)
         key = auditors.key_at(auditor_key, create=True)
         index = drawing.commit(ledger, opened, key)
     auditor = keys.key_id(key.verifier)

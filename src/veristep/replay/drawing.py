@@ -41,6 +41,20 @@ def ends(ledger: Ledger, run: str, before: int | None = None) -> Ends:
     return Ends(found[0], found[-1]) if found else Ends(None, None)
 
 
+def require_open(ledger: Ledger, run: str) -> None:
+    """Refuse to commit to the draw of a run that has ended.
+
+    Raises:
+        UsageError: it has.
+    """
+    ended = ends(ledger, run).first
+    if ended is not None:
+        raise UsageError(
+            f"the run {run} has ended (entry {ended.index}): a commitment made now binds nobody",
+            hint="commit while a run trains; veristep audit draws without one, and says what that is worth",
+        )
+
+
 def commit(ledger: Ledger, opened: Entry, key: SignerKey) -> int:
     """Commit to the draw of a run that still goes on; return the entry's index.
 
@@ -48,12 +62,7 @@ def commit(ledger: Ledger, opened: Entry, key: SignerKey) -> int:
         UsageError: the run has ended, or the auditor has committed to it already.
     """
     run = opened.run
-    ended = ends(ledger, run).first
-    if ended is not None:
-        raise UsageError(
-            f"the run {run} has ended (entry {ended.index}): a commitment made now binds nobody",
-            hint="commit while a run trains; veristep audit draws with a fresh nonce and says so",
-        )
+    require_open(ledger, run)
     name = keys.key_id(key.verifier)
     for entry in ledger.entries(run=run, kind=auditors.COMMITTED):
         if entry.body.get("auditor") == name:
