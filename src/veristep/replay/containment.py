@@ -64,7 +64,7 @@ class Containment:
         if _longest(inner, self._writable) > _longest(inner, self._read_only) or real.startswith(_ALWAYS):
             return
         # The interpreter tries to keep byte code and goes on without; that is nothing the script did.
-        if not (sys.pycache_prefix and real.startswith(sys.pycache_prefix)):
+        if not (sys.pycache_prefix and real.startswith(os.path.realpath(sys.pycache_prefix))):
             self._refused(path)
         raise RefusedWrite(f"a replay may not write {path}")
 
