@@ -28,6 +28,7 @@ from veristep.replay import drawing, plan, recorded
 from veristep.replay.audit import Judged
 from veristep.replay.choice import Risk
 from veristep.replay.conduct import conduct
+from veristep.replay.resuming import Begun
 from veristep.replay.risk import meant, miss_probability, needed, parse_share, percent
 
 STEPS_PER_EPOCH = 24
@@ -93,7 +94,8 @@ def audit(training: float, start: float, choice: Risk) -> Measured:
             )
 
         draw = drawing.make(ledger, run, planned.intervals, None)
-        result = conduct(ledger, record, planned, choice, progress, draw, engine="inline")
+        begun = Begun(draw, choice, escalate=True, journal=None)
+        result = conduct(ledger, record, planned, begun, progress, engine="inline")
         if result.result.verdict is not Verdict.VERIFIED:
             which = [f"{e.interval.start}:{e.interval.stop} {e.reason}" for e in result.judged if e.reason]
             raise SystemExit("an honest run was not verified: " + "; ".join(which))

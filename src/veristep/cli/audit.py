@@ -11,14 +11,9 @@ from veristep.case.wording import plain
 from veristep.cli import audit_outcome, render
 from veristep.cli.audit_choice import Asked, choice_options
 from veristep.cli.audit_draw import commit, verify_draw
-from veristep.cli.options import (
-    engine_options,
-    json_option,
-    ledger_option,
-    open_ledger,
-    platform_option,
-    room_options,
-)
+from veristep.cli.audit_follow import follow
+from veristep.cli.audit_running import Running, running_options
+from veristep.cli.options import json_option, ledger_option, open_ledger, platform_option, room_options
 from veristep.cli.sarif import report, sarif_option
 from veristep.cli.subcommands import WithSubcommands
 from veristep.core.verdicts import SCHEMA, Severity, Verdict
@@ -39,7 +34,7 @@ if TYPE_CHECKING:
 @ledger_option
 @choice_options
 @platform_option
-@engine_options
+@running_options
 @room_options
 @click.option(
     "--fail-on",
@@ -54,9 +49,7 @@ def command(
     ledger_path: Path | None,
     asked: Asked,
     platform: str | None,
-    engine: str,
-    workers: int | None,
-    memory: int | None,
+    running: Running,
     room: RoomOptions,
     fail_on: str,
     as_json: bool,
@@ -67,18 +60,20 @@ def command(
     Without an option, a tenth of the intervals and at least three are drawn at random. A mismatch has the
     intervals around it replayed too. The verdict is written to the ledger, with what the draw rests on.
     """
-    from veristep.cli.audit_view import Lines
+    from veristep.cli.audit_view import view
     from veristep.replay import drawing
     from veristep.replay import plan as plans
     from veristep.replay import recorded as records
     from veristep.replay.conduct import conduct, conduct_from_start
-    from veristep.replay.engines.protocol import Options
     from veristep.replay.likeness import parse
     from veristep.replay.preview import measured_seconds, preview
+    from veristep.replay.resuming import begin
 
     likeness = parse(platform) if platform is not None else None
     with report(sarif_path, "audit") as sarif, open_ledger(ledger_path) as ledger:
         run_id = records.find(ledger, run)
+        if running.follow:
+            return follow(ledger, run_id, asked, running, room, Severity(fail_on), as_json=as_json)
         recorded = records.load(ledger, run_id)
         plan = plans.make_plan(recorded)
         choice = asked.choice(plan)
@@ -90,22 +85,30 @@ def command(
             audit = conduct_from_start(ledger, recorded, room, render.note)
         else:
             draw = drawing.make(ledger, run_id, plan.intervals, asked.key())
-            options = Options(workers=workers or 0, memory=memory or 0)
-            audit = conduct(
+            begun = begin(
                 ledger,
                 recorded,
-                plan,
-                choice,
-                Lines().show,
                 draw,
+                choice,
                 escalate=asked.escalate,
-                engine=engine,
-                options=options,
-                likeness=likeness,
-                room=room,
-                tell=render.note,
+                under={"platform": platform or "", "room": room.to_json()},
+                resume=running.resuming(),
             )
-        status = _status(audit, Severity(fail_on))
+            audit_outcome.begun(begun)
+            with view(plan.intervals) as seen:
+                audit = conduct(
+                    ledger,
+                    recorded,
+                    plan,
+                    begun,
+                    seen.show,
+                    engine=running.engine,
+                    options=running.options(seen),
+                    likeness=likeness,
+                    room=room,
+                    tell=render.note,
+                )
+        status = audit_outcome.status(audit, Severity(fail_on))
         sarif.result(audit.result, status, run_id, properties={"room": audit.room})
     if as_json:
         course = audit.course.to_json() if audit.course else {}
@@ -158,14 +161,3 @@ def _print_room(room: Mapping[str, Json]) -> None:
         values = room.get(name)
         if isinstance(values, (list, tuple)) and values:
             render.out(f"   = room: {what}: {', '.join(plain(each) for each in values)}")
-
-
-def _status(audit: Audit, fail_on: Severity) -> int:
-    ranks = list(Severity)
-    worst = [each for each in audit.result.findings if ranks.index(each.severity) >= ranks.index(fail_on)]
-    if worst:
-        return int(ExitStatus.FINDINGS)
-    short = audit.course is not None and audit.course.falls_short
-    if short or any(each.verdict is not Verdict.VERIFIED for each in audit.judged) or not audit.judged:
-        return int(ExitStatus.INCOMPLETE)
-    return int(ExitStatus.CLEAN)

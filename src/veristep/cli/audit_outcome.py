@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from veristep.cli import render
+from veristep.core.verdicts import Severity, Verdict
+from veristep.errors import ExitStatus
 
 if TYPE_CHECKING:
+    from veristep.replay.audit import Audit
     from veristep.replay.course import Course
     from veristep.replay.preview import Preview
+    from veristep.replay.resuming import Begun
     from veristep.replay.stretch import Stretch
 
 
@@ -134,3 +138,26 @@ def _draw(value: Course) -> str:
 
 def _intervals(count: int) -> str:
     return "1 interval" if count == 1 else f"{count} intervals"
+
+
+def status(audit: Audit, fail_on: Severity) -> int:
+    """Return the exit status of an audit."""
+    ranks = list(Severity)
+    worst = [each for each in audit.result.findings if ranks.index(each.severity) >= ranks.index(fail_on)]
+    if worst:
+        return int(ExitStatus.FINDINGS)
+    short = audit.course is not None and audit.course.falls_short
+    if short or any(each.verdict is not Verdict.VERIFIED for each in audit.judged) or not audit.judged:
+        return int(ExitStatus.INCOMPLETE)
+    return int(ExitStatus.CLEAN)
+
+
+def begun(value: Begun) -> None:
+    """Say when an audit goes on with an earlier one, and when it could not be gone on with."""
+    if value.known:
+        verdicts = "1 verdict is" if value.known == 1 else f"{value.known} verdicts are"
+        render.note(f"going on with an audit that was interrupted: {verdicts} known; --anew begins anew")
+    elif value.journal is not None and value.journal.resumed:
+        render.note("going on with an audit that was interrupted before anything was judged")
+    if value.trouble:
+        render.note(f"an interruption will lose what was judged: {value.trouble}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from veristep.case.wording import plain
+from veristep.case.wording import duration, plain
 from veristep.cli import render
 from veristep.core.verdicts import Verdict
 from veristep.replay.audit import Judged
@@ -205,16 +205,6 @@ def left(elapsed: float, done: int, total: int) -> str:
     if not done or done >= total:
         return ""
     return f"about {duration(elapsed / done * (total - done))} left"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in the two units that matter."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _line(judged: Judged) -> str:

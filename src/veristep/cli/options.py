@@ -68,33 +68,6 @@ _UNITS = {
 }
 
 
-def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--engine``, ``--workers``, ``--memory``: where replays are judged, and how many at once."""
-    from veristep.replay.engines.choose import NAMES
-
-    decorators: list[Decorator] = [
-        click.option(
-            "--engine",
-            type=click.Choice(NAMES),
-            default="local",
-            help="Where replays run [default: local, a pool of processes on this machine].",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=1),
-            help="Intervals replayed at once [default: as many as processors and memory carry].",
-        ),
-        click.option(
-            "--memory",
-            type=Bytes(),
-            help="What all replays together may use, such as 8GiB [default: 80 % of what is free].",
-        ),
-    ]
-    for each in reversed(decorators):
-        function = each(function)
-    return function
-
-
 def room_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what replays run in, handed on as one `RoomOptions` named ``room``."""
 

@@ -8,21 +8,22 @@ from dataclasses import replace
 from veristep import __version__
 from veristep.core.canonical import Json, encode
 from veristep.core.verdicts import Verdict
+from veristep.errors import StorageError
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.replay import audit as audits
-from veristep.replay import drawing, from_start
+from veristep.replay import from_start
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit, Auditor, Judged
-from veristep.replay.choice import Choice
 from veristep.replay.course import Course
-from veristep.replay.draw import Draw
 from veristep.replay.engines import choose
 from veristep.replay.engines.protocol import Options
+from veristep.replay.journal import Continued
 from veristep.replay.likeness import Likeness
 from veristep.replay.plan import Plan
 from veristep.replay.prepare import RoomOptions, Tell, prepare
 from veristep.replay.recorded import RecordedRun
+from veristep.replay.resuming import Begun
 from veristep.replay.schedule import Schedule
 
 # Told of every verdict, and of how many there will be as far as is known.
@@ -33,11 +34,9 @@ def conduct(
     ledger: Ledger,
     recorded: RecordedRun,
     plan: Plan,
-    choice: Choice,
+    begun: Begun,
     progress: Progress,
-    draw: Draw | None = None,
     *,
-    escalate: bool = True,
     engine: str = "local",
     options: Options | None = None,
     likeness: Likeness | None = None,
@@ -46,10 +45,15 @@ def conduct(
 ) -> Audit:
     """Judge the intervals that the draw and the choice call for, and write the verdict down.
 
-    The draw (by default that of the ledger's own auditor), the choice and the verdicts stand in the entry,
-    so that anybody can compute again which intervals had to be judged.
+    The draw, the choice and the verdicts stand in the entry, so that anybody can compute again which
+    intervals had to be judged. Verdicts are kept as they come: an audit that is interrupted can go on.
+
+    Raises:
+        UnavailableError: the engine cannot be used.
+        StorageError: the verdict cannot be written down; the audit can go on when it can.
     """
-    draw = draw or drawing.make(ledger, recorded.run, plan.intervals, None)
+    draw, choice, escalate = begun.draw, begun.choice, begun.escalate
+    options = options or Options()
     schedule = Schedule(draw.order(len(plan.intervals)), choice, escalate)
     origin = records.origin(ledger, recorded)
     setting = prepare(ledger, recorded, origin, room or RoomOptions(), tell)
@@ -59,10 +63,14 @@ def conduct(
     engine = "inline" if setting.reason else engine
     judged: list[Judged] = []
     verdicts: dict[int, Verdict] = {}
-    with choose.engine(engine, auditor, options or Options()) as judging:
+    auditor.limit_seconds = options.time_limit
+    with choose.engine(engine, auditor, options) as chosen:
+        judging = Continued(chosen, begun.journal) if begun.journal is not None else chosen
         while (each_round := schedule.next_round(verdicts)) is not None:
             expected = len(judged) + len(each_round.numbers)
-            for each in judging.run([plan.intervals[number] for number in each_round.numbers]):
+            intervals = [plan.intervals[number] for number in each_round.numbers]
+            options.planned(intervals)
+            for each in judging.run(intervals):
                 judged.append(each)
                 progress(each, expected)
             verdicts = {each.interval.number: each.verdict for each in judged}
@@ -75,7 +83,15 @@ def conduct(
         "draw": draw.to_json(),
         **course.to_json(),
     }
-    _write(ledger, recorded, audit, how)
+    try:
+        _write(ledger, recorded, audit, how)
+    except StorageError as error:
+        raise StorageError(
+            f"{audit.result.verdict.value}, but the ledger does not take the verdict: {error.message}",
+            hint="make room, then veristep audit --resume: what was judged is not replayed again",
+        ) from error
+    if begun.journal is not None:
+        begun.journal.finish()
     return audit
 
 

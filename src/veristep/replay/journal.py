@@ -15,7 +15,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from pathlib import Path
 from veristep import __version__
 from veristep.core.canonical import Json, decode_object, encode
 from veristep.core.verdicts import Verdict
-from veristep.errors import MalformedError, StorageError
+from veristep.errors import MalformedError, StorageError, VeristepError
 from veristep.ledger.log import Ledger
 from veristep.replay.audit import Judged
 from veristep.replay.engines import wire
@@ -44,6 +44,7 @@ class Journal:
         what: which audit this is: its draw, choice and version.
         judged: the verdicts so far, by interval number.
         facts: what the replays ran in, as known after the last of them.
+        resumed: whether it was found rather than begun.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Journal:
     _descriptor: int
     judged: dict[int, Judged] = field(default_factory=dict)
     facts: dict[str, Json] = field(default_factory=dict)
+    resumed: bool = False
     _lines: int = 1
 
     @classmethod
@@ -75,22 +77,27 @@ class Journal:
         return made
 
     @classmethod
-    def unfinished(cls, ledger: Ledger, directory: Path) -> Iterator[Journal]:
-        """Yield the audits of a run that nobody goes on with, the newest first; close those not wanted.
+    def find(
+        cls, ledger: Ledger, directory: Path, fits: Callable[[Mapping[str, Json]], bool]
+    ) -> Journal | None:
+        """Return the newest unfinished audit of a run that fits, and that nobody goes on with by now.
 
-        What cannot be read, was changed, or is of another version is passed over.
+        What cannot be read, was changed, or is of another version is passed over: it is judged again.
         """
         paths = [(path.stat().st_mtime_ns, path) for path in (directory / FOLDER).glob("*.jsonl")]
         for _, path in sorted(paths, reverse=True):
-            with suppress(OSError, MalformedError):
+            with suppress(OSError, ValueError, VeristepError):
                 descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     found = cls._read(ledger, path, descriptor)
-                except (OSError, MalformedError):
+                except BaseException:
                     os.close(descriptor)
                     raise
-                yield found
+                if fits(found.what):
+                    return found
+                found.close()
+        return None
 
     def keep(self, judged: Judged, facts: Mapping[str, Json]) -> None:
         """Write a verdict down; it is on the disk when this returns.
@@ -128,7 +135,7 @@ class Journal:
         what = decode_object(first)
         if what.get("format") != FORMAT or what.get("version") != __version__:
             raise MalformedError(f"{path} is of another version")
-        found = cls(path, what, _key(ledger, what), descriptor)
+        found = cls(path, what, _key(ledger, what), descriptor, resumed=True)
         for line in rest:
             found._take(decode_object(line))
         os.ftruncate(descriptor, len(whole) + 1)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from veristep.core.canonical import Json
 from veristep.errors import UnavailableError
 from veristep.ledger.log import Ledger
 from veristep.replay import data as data_files
@@ -42,6 +43,15 @@ class RoomOptions:
     allow_unsandboxed: bool = False
     shown: tuple[str, ...] = ()
     policy: CodePolicy = field(default_factory=CodePolicy)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the form by which an interrupted audit is told from one in another room."""
+        return {
+            "in_place": self.in_place,
+            "allow_unsandboxed": self.allow_unsandboxed,
+            "shown": list(self.shown),
+            "policy": repr(self.policy),
+        }
 
 
 def prepare(
