@@ -8,6 +8,9 @@ scalers as they are built. It is held as a tree of plain values and tensors (see
     grads       what is left in ``.grad``, by optimizer, group and place
     optimizers  per optimizer, in order of first use: hyperparameters and state
     scalers     per gradient scaler
+    shards      per path of a tensor of which this rank holds a part: sizes of the whole, and its place
+
+Of a sharded tensor (FSDP2, `DTensor`) each rank holds, and restores, its own part.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from torch.optim import Optimizer
 
 from veristep.errors import MalformedError
 from veristep.record import replicas_torch as replicas
+from veristep.record import shards_torch as shards
 
 Tree = dict[str, Any]
 # Wrappers put these in front of the names a script's author knows.
@@ -283,13 +287,31 @@ def capture(roster: Roster) -> Tree:
                 grads[f"{index}.{place}"] = parameter.grad
         optimizers.append({"groups": hyperparameters(optimizer), "state": _optimizer_state(optimizer)})
     scalers = [None if scaler is None else scaler.state_dict() for scaler in roster.scalers()]
-    return {
+    tree = {
         "modules": modules,
         "loose": loose,
         "grads": grads,
         "optimizers": optimizers,
         "scalers": scalers,
     }
+    sharded = {path: leaf for path, leaf in flatten(tree) if shards.is_sharded(leaf)}
+    if not sharded:
+        return tree | {"shards": {}}
+    places = {path: shards.place(leaf) for path, leaf in sharded.items()}
+    described = {path: [each.shape, each.offset] for path, each in places.items() if each is not None}
+    return _locals(tree) | {"shards": described}
+
+
+def _locals(value: Any) -> Any:
+    """Return a state with what this rank holds in place of each tensor that is sharded."""
+    if isinstance(value, torch.Tensor):
+        return shards.local(value)
+    if isinstance(value, dict):
+        return {key: _locals(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_locals(item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    return value
 
 
 @torch.no_grad()
@@ -361,28 +383,36 @@ def _restore_optimizer_state(optimizer: Optimizer, entries: list[Any]) -> None:
             continue
         recorded.add(key)
         live = optimizer.state[key]
-        optimizer.state[key] = _merge(live, saved)
+        optimizer.state[key] = _merge(live, saved, key)
     for key in [key for key in optimizer.state if key not in recorded]:
         del optimizer.state[key]
 
 
-def _merge(live: Any, saved: Any) -> Any:
-    """Return `saved`, reusing the memory of `live` wherever a tensor of the same kind stands."""
+def _merge(live: Any, saved: Any, parameter: Any = None) -> Any:
+    """Return `saved`, reusing the memory of `live` wherever a tensor of the same kind stands.
+
+    A part of a sharded `parameter`'s state that has no tensor yet is sharded as the parameter is.
+    """
     if isinstance(saved, torch.Tensor):
-        fits = (
-            isinstance(live, torch.Tensor)
-            and live.shape == saved.shape
-            and live.dtype == saved.dtype
-            and live.layout is torch.strided
-        )
-        return live.copy_(saved) if fits else saved.clone()
+        held = shards.local(live) if isinstance(live, torch.Tensor) else None
+        if (
+            held is not None
+            and held.shape == saved.shape
+            and held.dtype == saved.dtype
+            and held.layout is torch.strided
+        ):
+            held.copy_(saved)
+            return live
+        if shards.is_sharded(parameter) and shards.local(parameter).shape == saved.shape and saved.dim():
+            return shards.like(saved, parameter)
+        return saved.clone()
     if isinstance(saved, dict):
         source = live if isinstance(live, dict) else {}
-        return {key: _merge(source.get(key), value) for key, value in saved.items()}
+        return {key: _merge(source.get(key), value, parameter) for key, value in saved.items()}
     if isinstance(saved, list):
-        return [_merge(None, value) for value in saved]
+        return [_merge(None, value, parameter) for value in saved]
     if isinstance(saved, tuple):
-        return tuple(_merge(None, value) for value in saved)
+        return tuple(_merge(None, value, parameter) for value in saved)
     return saved
 
 
@@ -426,6 +456,7 @@ def _copy_all(live: dict[str, torch.Tensor], saved: Tree, what: str) -> None:
 
 
 def _copy(live: torch.Tensor, saved: torch.Tensor, what: str) -> None:
+    live = shards.local(live)
     if live.shape != saved.shape or live.dtype != saved.dtype:
         raise MalformedError(
             f"{what} is {live.dtype} {tuple(live.shape)} in the replay, "
@@ -437,8 +468,10 @@ def _copy(live: torch.Tensor, saved: torch.Tensor, what: str) -> None:
 def _restore_grad(parameter: torch.Tensor, saved: torch.Tensor | None) -> None:
     if saved is None:
         parameter.grad = None
-    elif parameter.grad is not None and parameter.grad.shape == saved.shape:
-        parameter.grad.copy_(saved)
+    elif parameter.grad is not None and shards.local(parameter.grad).shape == saved.shape:
+        shards.local(parameter.grad).copy_(saved)
+    elif shards.is_sharded(parameter):
+        parameter.grad = shards.like(saved, parameter)
     else:
         parameter.grad = saved.clone()
 
