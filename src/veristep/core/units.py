@@ -66,6 +66,51 @@ class Cut:
         return Unit(tensor, start, min(start + UNIT_BYTES, size), size, self._counts[tensor] == 1)
 
 
+class Span(NamedTuple):
+    """Bytes ``start:start + size`` of a tensor of `whole` bytes: what one rank holds of it."""
+
+    start: int
+    size: int
+    whole: int
+
+
+class SpanCut(Cut):
+    """Parts of tensors cut where the whole tensors are: at the same multiples of `UNIT_BYTES`.
+
+    A unit that lies in one part is the same unit whatever the number of parts; one that a boundary between
+    parts runs through is two. Units begin and stop at bytes of the part.
+    """
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        super().__init__([span.size for span in spans])
+        self._spans = tuple(spans)
+        self._counts = [_blocks(span) for span in spans]
+        self._ends = list(accumulate(self._counts))
+
+    def __getitem__(self, number: int) -> Unit:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        tensor = bisect_right(self._ends, number)
+        span = self._spans[tensor]
+        block = number - self._ends[tensor] + self._counts[tensor] + span.start // UNIT_BYTES
+        start = max(span.start, block * UNIT_BYTES) - span.start
+        stop = min(span.start + span.size, (block + 1) * UNIT_BYTES) - span.start
+        whole = span.size == span.whole and self._counts[tensor] == 1
+        return Unit(tensor, start, max(start, stop), whole)
+
+
+def _blocks(span: Span) -> int:
+    if not span.size:
+        return 1
+    return -(-(span.start + span.size) // UNIT_BYTES) - span.start // UNIT_BYTES
+
+
+@lru_cache(maxsize=64)
+def span_cut(spans: tuple[Span, ...]) -> SpanCut:
+    """Return how parts of tensors are cut."""
+    return SpanCut(spans)
+
+
 @lru_cache(maxsize=64)
 def cut(sizes: tuple[int, ...]) -> Cut:
     """Return how tensors of `sizes` bytes are cut; a model's sizes are the same at every step."""
