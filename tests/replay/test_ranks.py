@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import torch
+from torch import nn
+
 from lab import Lab, torchrun
 from veristep.drill.reversed_update import plant
+from veristep.ledger.snapshots import SnapshotStore
+from veristep.record.snapshots_torch import load
+from veristep.record.tensors_torch import digest
+from veristep.replay.whole_torch import whole_digests
 
 
 def test_four_ranks_with_several_buckets_replay_and_the_one_that_differs_is_named_at_once(lab: Lab) -> None:
@@ -23,3 +30,23 @@ def test_four_ranks_with_several_buckets_replay_and_the_one_that_differs_is_name
     verdict = lab.audit("last", "--steps", "5:10")
     assert verdict["verdict"] == "verified"
     assert verdict["coverage"]["steps_checked"] == 4 * 5
+
+
+def test_a_fully_sharded_training_replays_and_its_whole_tensors_have_the_digests_of_unsharded_ones(
+    lab: Lab,
+) -> None:
+    lab.script("fsdp2")
+    run = lab.record(torchrun("fsdp2.py", "--steps", "12"), interval=6)
+    verdict = lab.audit(run, "--steps", "6:12")
+    assert verdict["verdict"] == "verified", verdict
+    assert verdict["coverage"]["steps_checked"] == 2 * 6
+    # At step 0 the model is what the seed makes of it, without any sharding.
+    torch.manual_seed(1234)
+    layers = [nn.Linear(64, 301), nn.Linear(301, 128), nn.Linear(128, 10)]
+    expected = [digest(tensor).hex() for layer in layers for tensor in layer.parameters()]
+    kept = SnapshotStore(next(lab.ledger.glob("runs/*/snapshots")))
+    trees = [load(lab.ledger / "objects", kept.root, kept.kept()[rank, 0]) for rank in ("0", "1")]
+    assert list(whole_digests(trees).values()) == expected
+    # Each rank holds, and stored, its own part.
+    assert trees[0]["modules"][0]["parameters"]["1.weight"].shape == (151, 64)
+    assert trees[1]["modules"][0]["parameters"]["1.weight"].shape == (150, 64)

@@ -87,16 +87,24 @@ class SpanCut(Cut):
         self._counts = [_blocks(span) for span in spans]
         self._ends = list(accumulate(self._counts))
 
+    def place(self, number: int) -> tuple[int, int]:
+        """Return the part of a unit, and the unit's first byte in it."""
+        tensor = bisect_right(self._ends, number)
+        span = self._spans[tensor]
+        return tensor, max(0, self._block(number, tensor) * UNIT_BYTES - span.start)
+
     def __getitem__(self, number: int) -> Unit:
         if not 0 <= number < len(self):
             raise IndexError(number)
-        tensor = bisect_right(self._ends, number)
+        tensor, start = self.place(number)
         span = self._spans[tensor]
-        block = number - self._ends[tensor] + self._counts[tensor] + span.start // UNIT_BYTES
-        start = max(span.start, block * UNIT_BYTES) - span.start
-        stop = min(span.start + span.size, (block + 1) * UNIT_BYTES) - span.start
+        stop = min(span.size, (self._block(number, tensor) + 1) * UNIT_BYTES - span.start)
         whole = span.size == span.whole and self._counts[tensor] == 1
-        return Unit(tensor, start, max(start, stop), whole)
+        return Unit(tensor, start, max(start, stop), span.size, whole)
+
+    def _block(self, number: int, tensor: int) -> int:
+        """Return the number of a unit's block in the whole tensor."""
+        return number - self._ends[tensor] + self._counts[tensor] + self._spans[tensor].start // UNIT_BYTES
 
 
 def _blocks(span: Span) -> int:

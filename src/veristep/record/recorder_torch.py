@@ -24,6 +24,7 @@ from veristep.ledger.objects import ObjectStore
 from veristep.ledger.snapshots import FOLDER, SnapshotStore
 from veristep.record import disk, platform_torch
 from veristep.record import randomness_torch as randomness
+from veristep.record import shards_torch as shards
 from veristep.record import snapshots_torch as snapshots
 from veristep.record.assemble_torch import Assembler, Gathered
 from veristep.record.budget import Allowance, Cadence, Dice
@@ -459,6 +460,9 @@ def copies_of(step: Underway) -> list[torch.Tensor]:
 
 @torch.no_grad()
 def _norm(grads: list[Any]) -> float | None:
+    # The norm of sharded gradients would take a collective.
+    if any(map(shards.is_sharded, grads)):
+        return None
     dense = [grad for grad in grads if grad is not None and grad.layout is torch.strided]
     floating = [grad for grad in dense if grad.is_floating_point()]
     if not floating or sum(grad.nbytes for grad in floating) > NORM_BYTES:

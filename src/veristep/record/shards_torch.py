@@ -6,6 +6,7 @@ all-gather inside a hook would stall a training whose other ranks are not there 
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +25,14 @@ class Shard(NamedTuple):
     def rows(self) -> bool:
         """Whether it is a run of the whole's bytes: cut along the first dimension only."""
         return self.local[1:] == self.shape[1:]
+
+    def start(self, item: int) -> int:
+        """Return the first byte held, of elements of `item` bytes."""
+        return self.offset[0] * math.prod(self.shape[1:]) * item if self.shape else 0
+
+    def size(self, item: int) -> int:
+        """Return the bytes of the whole."""
+        return math.prod(self.shape) * item
 
 
 def is_sharded(value: Any) -> bool:
@@ -49,12 +58,17 @@ def place(tensor: torch.Tensor) -> Shard | None:
     from torch.distributed.tensor import Shard as Cut
     from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
-    placements: Any = getattr(tensor, "placements", ())
-    if not all(type(each) in (Cut, Replicate) for each in placements):
+    if not is_sharded(tensor):
+        return None
+    placements: Any = getattr(tensor, "placements", None)
+    if not placements or not all(type(each) in (Cut, Replicate) for each in placements):
         return None
     mesh: Any = getattr(tensor, "device_mesh", None)
     shape, offset = compute_local_shape_and_global_offset(tensor.shape, mesh, placements)
-    return Shard(tuple(tensor.shape), tuple(offset), tuple(shape))
+    held = local(tensor)
+    if tuple(held.shape) != tuple(shape):
+        return None
+    return Shard(tuple(tensor.shape), tuple(offset) or (0,) * len(shape), tuple(shape))
 
 
 def like(saved: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:

@@ -21,12 +21,12 @@ import torch
 from blake3 import blake3
 
 from veristep.core.records import UnitsDigest
-from veristep.core.units import UNIT_BYTES, Cut, Unit, cut, order
+from veristep.core.units import PREFIX_BYTES, UNIT_BYTES, Cut, Span, Unit, chosen, cut, order, span_cut
 from veristep.errors import MalformedError
+from veristep.record import shards_torch as shards
 from veristep.record.memory import MEMORY
 from veristep.record.pack import Part
 
-PREFIX_BYTES = 16
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
 _NO_TENSOR = blake3(b"none\x00").digest(PREFIX_BYTES)
 PartOf = Callable[[torch.Tensor], torch.Tensor | None]
@@ -69,8 +69,8 @@ def dense(tensor: torch.Tensor) -> list[torch.Tensor]:
         return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
     if tensor.is_quantized:
         return [tensor.int_repr()]
-    to_local = getattr(tensor, "to_local", None)
-    return [to_local()] if to_local is not None else [tensor]
+    # Only what this rank holds: asking for more would issue a collective.
+    return [shards.local(tensor)]
 
 
 def head(tensor: torch.Tensor) -> bytes:
@@ -118,6 +118,7 @@ def to_part(value: Any) -> Part | None:
         return value
     if not isinstance(value, torch.Tensor) or value.layout is not torch.strided:
         return None
+    value = shards.local(value)
     kept, view = raw(value)
     part = Part(_NAMES[kept.dtype], tuple(kept.shape), view)
     # The view borrows the tensor's memory; the part must keep a copied tensor alive.
@@ -194,7 +195,18 @@ class Digested(NamedTuple):
 def layout(parameters: Sequence[torch.Tensor]) -> Cut:
     """Return how a set of parameters, or their gradients, is cut into units."""
     strided = torch.strided
+    if any(type(each) not in _PLAIN_TYPES and shards.is_sharded(each) for each in parameters):
+        return span_cut(tuple(map(_span, parameters)))
     return cut(tuple([each.nbytes if each.layout is strided else 0 for each in parameters]))
+
+
+def _span(tensor: torch.Tensor) -> Span:
+    """Return which bytes of a tensor this rank holds; a part that is no run of them stands alone."""
+    held, place = shards.local(tensor), shards.place(tensor)
+    size = held.nbytes if held.layout is torch.strided else 0
+    if place is None or not place.rows:
+        return Span(0, size, size)
+    return Span(place.start(held.element_size()), size, place.size(held.element_size()))
 
 
 def parameter(each: torch.Tensor) -> torch.Tensor:
@@ -280,21 +292,32 @@ def copy_units(
 
 def chosen_units(digest: UnitsDigest) -> list[int]:
     """Return the numbers of the units a digest was made from, in its order."""
-    if digest.seed is None:
-        return list(range(digest.units))
-    chosen = order(digest.total, digest.seed)
-    return [number for number, _ in zip(chosen, range(digest.units), strict=False)]
+    return chosen(digest.units, digest.total, digest.seed)
 
 
 def _unit(tensor: torch.Tensor | None, unit: Unit) -> bytes:
     """Return the prefix of a unit's digest, read from the live tensor."""
     if tensor is None:
         return _NO_TENSOR
+    if not unit.whole and shards.is_sharded(tensor):
+        return _shard_unit(tensor, unit)
     if unit.whole or tensor.layout is not torch.strided or tensor.nbytes != unit.size:
         return digest(tensor)[:PREFIX_BYTES]
     hasher = blake3(head(tensor))
     hasher.update(b"%d\0" % unit.start)
     _keep, view = raw(_slice(tensor, unit))
+    hasher.update(view)
+    return hasher.digest(PREFIX_BYTES)
+
+
+def _shard_unit(tensor: torch.Tensor, unit: Unit) -> bytes:
+    """Return the prefix of a unit of a part: what it is in the whole, where that is a run of bytes."""
+    held, place = shards.local(tensor), shards.place(tensor)
+    runs = place is not None and place.rows
+    first = place.start(held.element_size()) if place is not None and runs else 0
+    hasher = blake3(head(tensor if runs else held))
+    hasher.update(b"%d\0" % (first + unit.start))
+    _keep, view = raw(_slice(held, unit))
     hasher.update(view)
     return hasher.digest(PREFIX_BYTES)
 
