@@ -50,7 +50,7 @@ def test_records_that_rest_on_the_beacons_are_no_gap(tmp_path: Path) -> None:
         # A step that read the page just before it changed, and one that was held up for a while.
         beacons.hear(record(step, moment + (3 * SECOND if step % 7 == 0 else 0), seeds))
     assert beacons.chosen == {}
-    assert beacons.gaps() == []
+    assert beacons.new() == []
 
 
 def test_a_sample_that_was_chosen_is_told_once_with_its_step(tmp_path: Path) -> None:
@@ -60,10 +60,8 @@ def test_a_sample_that_was_chosen_is_told_once_with_its_step(tmp_path: Path) -> 
     beacons.hear(record(0, now, drawn(page, 0)))
     for step in (1, 2):
         beacons.hear(record(step, now, drawn(page, step) | {"params": 12345}))
-    (gap,) = beacons.gaps()
-    assert gap["of"] == "0"
-    assert "step 1" in str(gap["reason"])
-    assert beacons.gaps() == []
+    assert beacons.new() == [("0", 1)]
+    assert beacons.new() == []
 
 
 def test_an_old_beacon_cannot_be_used_again(tmp_path: Path) -> None:

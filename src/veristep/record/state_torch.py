@@ -299,7 +299,8 @@ def capture(roster: Roster) -> Tree:
         return tree | {"shards": {}}
     places = {path: shards.place(leaf) for path, leaf in sharded.items()}
     described = {path: [each.shape, each.offset] for path, each in places.items() if each is not None}
-    return _locals(tree) | {"shards": described}
+    held: Tree = _locals(tree)
+    return held | {"shards": described}
 
 
 def _locals(value: Any) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from veristep.core.canonical import Json
 from veristep.core.records import UnitsDigest
 from veristep.record import beacon
 from veristep.record.beacon import Beacon
@@ -60,12 +59,11 @@ class Beacons:
                 self.chosen[stream] = step
                 return
 
-    def gaps(self) -> list[dict[str, Json]]:
-        """Return what to say of streams that chose their samples, once each."""
-        new = [stream for stream in self.chosen if stream not in self._told]
-        self._told.update(new)
-        reason = "from step {} on, the blocks that records show are not those that were drawn"
-        return [{"reason": reason.format(self.chosen[stream]), "of": stream} for stream in new]
+    def new(self) -> list[tuple[str, int]]:
+        """Return, once each, the streams that chose their sample, with the first such step."""
+        new = [(stream, step) for stream, step in self.chosen.items() if stream not in self._told]
+        self._told.update(stream for stream, _ in new)
+        return new
 
     def _rests_on_one(self, seed: int, step: int, what: int, ended_ns: int) -> bool:
         shown = list(self._shown)

@@ -6,7 +6,6 @@ and when it fails later on the run goes on and the gap is recorded, or told once
 
 from __future__ import annotations
 
-import functools
 import os
 import secrets
 import shutil
@@ -24,20 +23,18 @@ from veristep.ledger import auditors
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.ledger.runlog import RunKey, RunLogWriter, Segment
-from veristep.ledger.snapshots import FOLDER, SnapshotStore
 from veristep.record.channel import complain
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.shared import heartbeats
-from veristep.record.tape import read_field
 from veristep.supervise import boot, code, describe
 from veristep.supervise.child import Child, Received
 from veristep.supervise.lock import SupervisorLock
 from veristep.supervise.manifest import DataManifest
 from veristep.supervise.receiver import Receiver
-from veristep.supervise.replicas import Replicas
-from veristep.supervise.retention import Retention, default_budget
+from veristep.supervise.retention import default_budget
 from veristep.supervise.silent import SilentProcesses
 from veristep.supervise.spool import SPOOL_FOLDER
+from veristep.supervise.watch import Watch
 
 SEAL_SECONDS = 10.0
 SEAL_LINES = 5000
@@ -104,8 +101,7 @@ class _Opened:
     receiver: Receiver
     project: str
     lock: SupervisorLock
-    retention: Retention
-    replicas: Replicas
+    watch: Watch
     manifest: DataManifest
     pending: list[Draft] = field(default_factory=list)
     lost: int = 0
@@ -222,20 +218,17 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         def keep(data: bytes) -> None:
             _keep(opened, data)
 
-        replicas = Replicas(run_id, functools.partial(read_field, directory / "tape"))
-        retention = Retention(SnapshotStore(directory / FOLDER), ledger.objects, budget)
+        watch = Watch(run_id, directory, folder, ledger.objects, budget)
         receiver = Receiver(
             folder / SOCKET_NAME,
             keep,
             directory / SPOOL_FOLDER,
             describe.secret_values(os.environ),
-            (retention.hear, replicas.hear),
+            (watch.hear,),
         )
         held = frozenset(os.path.join(files.root, file.path) for file in files.files if file.object)  # noqa: PTH118
         manifest = DataManifest(str(folder), receiver.own, receiver.gap, files.root, held, time.time_ns())
-        opened = _Opened(
-            run_id, ledger, config, log, receiver, project, lock, retention, replicas, manifest
-        )
+        opened = _Opened(run_id, ledger, config, log, receiver, project, lock, watch, manifest)
         return opened
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -333,6 +326,7 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
     if now - opened.looked_at < LOOK_SECONDS:
         return
     opened.looked_at = now
+    opened.watch.look(opened.receiver)
     opened.receiver.take_spooled()
     _thin_out(opened)
     opened.manifest.look()
@@ -347,26 +341,19 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
 
 def _raise_findings(opened: _Opened) -> None:
     """Write down at once what was found while the run goes on, and say it once."""
-    findings, opened.replicas.findings = opened.replicas.findings, []
-    for each in findings:
-        complain(
-            f"{each.severity.value}[{each.rule}]: run {opened.run}: {each.summary}; "
-            f"look: veristep show {opened.run}; training goes on"
-        )
-    opened.pending += [
-        Draft("finding.raised", each.to_json(), opened.run, opened.project) for each in findings
-    ]
-    if findings:
+    found = opened.watch.findings(opened.project)
+    if found:
+        opened.pending += found
         _seal(opened)
 
 
 def _thin_out(opened: _Opened) -> None:
     """Drop snapshots beyond what they may take; that is sealed before anything is deleted."""
-    gone = opened.retention.excess()
+    gone = opened.watch.retention.excess()
     if gone:
-        opened.receiver.own(opened.retention.line(gone))
+        opened.receiver.own(opened.watch.retention.line(gone))
         _seal(opened)
-        opened.retention.drop(gone)
+        opened.watch.retention.drop(gone)
 
 
 def _keep(opened: _Opened, data: bytes) -> None:
@@ -450,9 +437,7 @@ def _close(opened: _Opened, returncode: int) -> Ended:
         for stream, missing in _unheard(opened).items():
             receiver.gap("steps", f"{missing} steps were taken and never told", of=stream)
         _raise_findings(opened)
-        compared = opened.replicas.line()
-        if compared is not None:
-            receiver.own(compared)
+        opened.watch.finish(receiver)
         receiver.own({"type": "exit", "returncode": returncode})
         receiver.close()
         _seal(opened)
