@@ -11,10 +11,10 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from veristep.core.units import UNIT_BYTES
+from veristep.core.units import PREFIX_BYTES, UNIT_BYTES
 from veristep.record import shards_torch as shards
 from veristep.record.state_torch import Roster, capture, restore
-from veristep.record.tensors_torch import PREFIX_BYTES, digest_units
+from veristep.record.tensors_torch import digest_units
 
 # The process group is a fake one: whatever would talk to another rank gets nonsense.
 WORLD = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -15,26 +14,8 @@ LOOK_EVERY = 8
 MIN_INTERVAL = 10
 # One slow moment of the disk must not put the next snapshot off for a day.
 COSTS, MAX_GROWTH = 3, 16
-
-
-# Random numbers fetched from the system at once.
-DICE = 256
 # How fast the measured cost of a digest follows the last one.
 COST_WEIGHT = 1 / 8
-
-
-class Dice:
-    """Random 64-bit numbers from the system, which is asked for many at once: it takes 10 microseconds."""
-
-    def __init__(self) -> None:
-        self._numbers: list[int] = []
-
-    def throw(self) -> int:
-        """Return the next one."""
-        if not self._numbers:
-            data = os.urandom(8 * DICE)
-            self._numbers = [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
-        return self._numbers.pop()
 
 
 @dataclass(slots=True)

@@ -27,7 +27,8 @@ from veristep.record import randomness_torch as randomness
 from veristep.record import shards_torch as shards
 from veristep.record import snapshots_torch as snapshots
 from veristep.record.assemble_torch import Assembler, Gathered
-from veristep.record.budget import Allowance, Cadence, Dice
+from veristep.record.beacon import ENTRY, GRADS, PARAMS, TURN, Beacon
+from veristep.record.budget import Allowance, Cadence
 from veristep.record.channel import Channel, connect
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.copies_torch import Copies
@@ -40,7 +41,6 @@ from veristep.record.steps_torch import Fetch, Underway
 from veristep.record.tape import TapeWriter
 from veristep.record.tensors_torch import (
     Digested,
-    PartOf,
     copy_units,
     digest_units,
     gradient,
@@ -88,6 +88,7 @@ class Recorder:
         self.allowance = Allowance(-1.0 if config.digests == "full" else config.share)
         self.cadence = Cadence(config.interval, config.snapshot_share)
         self.heartbeat = Heartbeat(Path(config.boot), self.stream)
+        self.beacon = Beacon(Path(config.boot))
         self.schedule = Pair(Path(config.boot) / SCHEDULE_NAME)
         self.buffers = snapshots.SnapshotBuffers()
         self.handed = Handed()
@@ -110,7 +111,6 @@ class Recorder:
         self._cuts: dict[int, tuple[int, Cut]] = {}
         self._units = Cut(())
         self._hypers: dict[int, Hyperparameters] = {}
-        self._dice = Dice()
         self._next_norm = 0
         self._announced_gap = ""
         self._spoiled = -1
@@ -125,7 +125,7 @@ class Recorder:
         # What an update leaves is digested after it; digesting it here too tells apart a change between
         # two steps from a wrong gradient. It is left out when the time for digests is short.
         if self._all_fits:
-            self._entry = self._digest(self.roster.parameters(), parameter, None, ENTRY_SHARE)
+            self._entry = self._digest(step, ENTRY, self.roster.parameters(), None, ENTRY_SHARE)
         if clean and self._due(step.number):
             self._snapshot(step.number)
 
@@ -164,10 +164,10 @@ class Recorder:
         if known is None:
             known = self._hypers[number] = Hyperparameters()
         self._hyper = known.of(optimizer)
-        self._turn = _GRADS if self._all_fits else self._whose_turn()
+        self._turn = _GRADS if self._all_fits else self._whose_turn(step)
         self._units = units = self._cut(number, parameters)
         if self._turn == _GRADS:
-            self._grads = self._digest(parameters, gradient, units, GRADS_SHARE)
+            self._grads = self._digest(step, GRADS, parameters, units, GRADS_SHARE)
         else:
             self._grads = Digested([], len(units), 0)
         if step.number >= self._next_norm:
@@ -182,7 +182,7 @@ class Recorder:
         units = self._units
         if self._all_fits or self._turn == _PARAMS:
             share = 1.0 - ENTRY_SHARE - GRADS_SHARE
-            params = self._digest(parameters_of(optimizer), parameter, units, share)
+            params = self._digest(step, PARAMS, parameters_of(optimizer), units, share)
         else:
             params = Digested([], len(units), 0)
         self._all_fits = self.steps % TRY_ALL_EVERY == 0 or (params.complete and grads.complete)
@@ -308,22 +308,24 @@ class Recorder:
             fetch.tensors = []
 
     def _digest(
-        self, parameters: list[torch.Tensor], part: PartOf, units: Cut | None, share: float
+        self, step: Underway, what: int, parameters: list[torch.Tensor], units: Cut | None, share: float
     ) -> Digested:
-        """Digest as much as fits the time."""
+        """Digest as much as fits the time, in an order all ranks share."""
+        part = gradient if what == GRADS else parameter
         seconds = self.allowance.seconds()
         if seconds is None:
             return digest_units(parameters, part, units)
         if units is None:
             units = layout(parameters)
         began = time.perf_counter()
-        copied = copy_units(parameters, part, units, self._dice.throw(), began + seconds * share)
+        seed = self.beacon.seed(step.number, what)
+        copied = copy_units(parameters, part, units, seed, began + seconds * share)
         if len(copied.parts) == 1:
             self.allowance.cost(time.perf_counter() - began)
         return copied
 
-    def _whose_turn(self) -> int:
-        thrown = self._dice.throw() / 2.0**64
+    def _whose_turn(self, step: Underway) -> int:
+        thrown = self.beacon.seed(step.number, TURN) / 2.0**64
         chance = self.allowance.chance()
         return _NOTHING if thrown >= chance else _GRADS if thrown < chance / 2 else _PARAMS
 

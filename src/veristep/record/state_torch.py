@@ -299,8 +299,8 @@ def capture(roster: Roster) -> Tree:
         return tree | {"shards": {}}
     places = {path: shards.place(leaf) for path, leaf in sharded.items()}
     described = {path: [each.shape, each.offset] for path, each in places.items() if each is not None}
-    held: Tree = _locals(tree)
-    return held | {"shards": described}
+    parts: Tree = _locals(tree)
+    return parts | {"shards": described}
 
 
 def _locals(value: Any) -> Any:

@@ -10,11 +10,11 @@ from torch.optim import Optimizer
 
 from veristep.core.canonical import Json
 from veristep.core.records import UnitsDigest
+from veristep.core.units import PREFIX_BYTES
 from veristep.record import randomness_torch as randomness
 from veristep.record.assemble_torch import hyper_json
 from veristep.record.state_torch import Tree, flatten, hyperparameters
 from veristep.record.tensors_torch import (
-    PREFIX_BYTES,
     Digested,
     chosen_units,
     digest,
