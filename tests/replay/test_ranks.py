@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 from torch import nn
 
@@ -50,3 +52,24 @@ def test_a_fully_sharded_training_replays_and_its_whole_tensors_have_the_digests
     # Each rank holds, and stored, its own part.
     assert trees[0]["modules"][0]["parameters"]["1.weight"].shape == (151, 64)
     assert trees[1]["modules"][0]["parameters"]["1.weight"].shape == (150, 64)
+
+
+def test_ranks_that_sample_their_digests_show_the_same_blocks_and_are_compared(lab: Lab) -> None:
+    lab.script("ddp")
+    done = lab.veristep("run", "--interval", "100", "--", *torchrun("ddp.py", "--steps", "60"))
+    assert done.status == 0, done.err
+    assert "STEP001" not in done.err
+    lines = [
+        json.loads(line)
+        for log in sorted(lab.ledger.glob("runs/*/log/*.jsonl"))
+        for line in log.read_text(encoding="utf-8").splitlines()
+    ]
+    (compared,) = [line for line in lines if line["type"] == "replicas"]
+    assert compared["steps"]["agree"] > 0
+    assert "differ" not in compared["steps"]
+    assert compared["steps"]["agree"] + sum(compared["not_compared"].values()) == 60
+    told = [line for line in lines if line["type"] == "step"]
+    seeds = [{line["step"]: line["params"][3] for line in told if line["stream"] == rank} for rank in "01"]
+    shared = [step for step, seed in seeds[0].items() if seed is not None and seeds[1][step] == seed]
+    assert len(shared) > 20, compared
+    assert not [line for line in lines if line.get("what") == "sampling"]

@@ -2,8 +2,8 @@
 
 A set of tensors is cut into units: each tensor into blocks of `UNIT_BYTES`, a smaller tensor being one
 unit. When digesting them all does not fit the time a step may cost, the units are taken in an order
-drawn from a seed chosen after the update, until the time is used up. Nobody can know beforehand which
-units a step will show, and a replay that is told the seed and the count digests the same ones.
+drawn from a seed (`record.beacon`), until the time is used up. A replay that is told the seed and the count
+digests the same ones.
 """
 
 from __future__ import annotations
