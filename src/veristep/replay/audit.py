@@ -78,6 +78,7 @@ class Judged:
         suspicions: inputs that are not the script's own where it stood in the replay, with the stream.
         platforms: where it differs, in what the replay rounds otherwise than the run.
         in_noise: steps that were compared within rounding noise only, not bit for bit.
+        also: the other streams that differ in the same input of the same step.
     """
 
     interval: Interval
@@ -94,6 +95,7 @@ class Judged:
     suspicions: tuple[tuple[str, Difference], ...] = ()
     platforms: tuple[str, ...] = ()
     in_noise: int = 0
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,13 +357,17 @@ class Auditor:
                 notes=notes, conditions=added(each.conditions for each in answers.values()),
             )  # fmt: skip
         first = min(differing, key=place_of)
+        alike = [(first[1].step, first[1].what) == (each.step, each.what) for _, each in differing]
+        also = tuple(
+            name for (name, _), so in zip(differing, alike, strict=True) if so and name != first[0]
+        )
         platforms = self._platform_differences(answers, interval)
         if platforms:
             reason = "differs, but so does what decides the last bits: " + "; ".join(platforms)
             return replace(_unverified(interval, reason, execution), platforms=tuple(platforms))
         return Judged(
             interval, Verdict.VIOLATED, CAUSES[first[1].what], first, steps, blocks, checked,
-            execution.seconds, execution.output, notes,
+            execution.seconds, execution.output, notes, also=also,
         )  # fmt: skip
 
     def _platform_differences(self, answers: Any, interval: Interval) -> list[str]:
@@ -423,13 +429,17 @@ def finding(judged: Judged, run: str) -> Finding:
     evidence = reading.evidence(difference)
     evidence["interval"] = [judged.interval.start, judged.interval.stop]
     evidence["stream"] = stream
+    # An average over ranks that is wrong is wrong on all of them, whichever rank spoiled it.
+    averaged = difference.what == "gradient" and bool(judged.also)
+    if averaged:
+        evidence["streams"] = sorted([stream, *judged.also])
     summary = _SUMMARIES.get(difference.what, "step {step} does not replay: {what} differs{where}")
     return Finding(
         rule=_RULES.get(difference.what, RULE_DIFFERS),
         severity=Severity.ERROR,
         summary=summary.format(step=difference.step, what=difference.what, where=where),
         run=run,
-        rank=int(stream.partition(".")[0]),
+        rank=None if averaged else int(stream.partition(".")[0]),
         step=difference.step,
         suspects=(
             Suspect("input", difference.what, "first input of the step that differs on replay"),
