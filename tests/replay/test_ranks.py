@@ -8,10 +8,14 @@ import torch
 from torch import nn
 
 from lab import Lab, torchrun
+from veristep.core.verdicts import Verdict
 from veristep.drill.reversed_update import plant
 from veristep.ledger.snapshots import SnapshotStore
 from veristep.record.snapshots_torch import load
 from veristep.record.tensors_torch import digest
+from veristep.replay.audit import Judged, finding
+from veristep.replay.order import Difference
+from veristep.replay.plan import Interval
 from veristep.replay.whole_torch import whole_digests
 
 
@@ -73,3 +77,12 @@ def test_ranks_that_sample_their_digests_show_the_same_blocks_and_are_compared(l
     shared = [step for step, seed in seeds[0].items() if seed is not None and seeds[1][step] == seed]
     assert len(shared) > 20, compared
     assert not [line for line in lines if line.get("what") == "sampling"]
+
+
+def test_an_average_that_is_wrong_on_all_ranks_is_blamed_on_none_of_them() -> None:
+    interval = Interval(0, 10, 20, ("0", "1"), closed=True)
+    wrong = ("0", Difference(11, "gradient", ["w"], "aa", "bb", 11))
+    alone = finding(Judged(interval, Verdict.VIOLATED, "", wrong), "run")
+    averaged = finding(Judged(interval, Verdict.VIOLATED, "", wrong, also=("1",)), "run")
+    assert (alone.rank, averaged.rank) == (0, None)
+    assert averaged.evidence["streams"] == ["0", "1"]

@@ -357,10 +357,9 @@ class Auditor:
                 notes=notes, conditions=added(each.conditions for each in answers.values()),
             )  # fmt: skip
         first = min(differing, key=place_of)
-        alike = [(first[1].step, first[1].what) == (each.step, each.what) for _, each in differing]
-        also = tuple(
-            name for (name, _), so in zip(differing, alike, strict=True) if so and name != first[0]
-        )
+        place = (first[1].step, first[1].what)
+        alike = [name for name, each in differing if (each.step, each.what) == place]
+        also = tuple(name for name in alike if name != first[0])
         platforms = self._platform_differences(answers, interval)
         if platforms:
             reason = "differs, but so does what decides the last bits: " + "; ".join(platforms)
