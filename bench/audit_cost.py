@@ -28,6 +28,7 @@ from veristep.replay import drawing, plan, recorded
 from veristep.replay.audit import Judged
 from veristep.replay.choice import Risk
 from veristep.replay.conduct import conduct
+from veristep.replay.prepare import RoomOptions
 from veristep.replay.resuming import Begun
 from veristep.replay.risk import meant, miss_probability, needed, parse_share, percent
 
@@ -95,7 +96,9 @@ def audit(training: float, start: float, choice: Risk) -> Measured:
 
         draw = drawing.make(ledger, run, planned.intervals, None)
         begun = Begun(draw, choice, escalate=True, journal=None)
-        result = conduct(ledger, record, planned, begun, progress, engine="inline")
+        # In place: building the environment is done once per machine, and is no part of a replay.
+        room = RoomOptions(in_place=True, allow_unsandboxed=True)
+        result = conduct(ledger, record, planned, begun, progress, engine="inline", room=room)
         if result.result.verdict is not Verdict.VERIFIED:
             which = [f"{e.interval.start}:{e.interval.stop} {e.reason}" for e in result.judged if e.reason]
             raise SystemExit("an honest run was not verified: " + "; ".join(which))
