@@ -14,6 +14,7 @@ import argparse
 import csv
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,9 @@ def main() -> int:
         _edit(packages)
         lab = Lab(Path(folder) / "lab")
         del lab.environment["VERISTEP_IN_PLACE"]
+        # Where the registry is, is the user's own configuration of pip.
+        own = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        lab.environment |= {"HOME": os.environ["HOME"], **own}
         lab.script(SCRIPT)
         lab.record([str(environment / "bin" / "python"), f"{SCRIPT}.py", "--steps", "20"], interval=10)
         found = {name: _audit(lab, options) for name, options in AUDITS.items()}

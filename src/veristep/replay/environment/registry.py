@@ -29,7 +29,9 @@ _NOT_TAKEN = (
     "PIP_NO_BINARY", "PIP_ONLY_BINARY", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_EDITABLE",
     "PYTHONPATH", "PYTHONHOME", "PYTHONPYCACHEPREFIX", "VERISTEP_RUN",
 )  # fmt: skip
-_MISSING = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)==(\S+)")
+# The second is what pip says of a version whose local part, such as ``+cpu``, the registry does not have.
+_MISSING = re.compile(r"(?:No matching distribution found for|Cannot install) ([^\n]*==[^\n]*)")
+_NAMED = re.compile(r"([A-Za-z0-9._-]+)==")
 _UNREACHABLE = re.compile(r"Retrying|Connection|timed out|Max retries|Name or service not known", re.I)
 _LOGIN = re.compile(r"://[^/@\s]+@")
 
@@ -71,16 +73,16 @@ class Pip:
                     f"the registry could not be asked: {_last(done.stderr)}",
                     hint="pip's own configuration says where it is; --in-place needs none",
                 )
-            gone = [pin for pin in pins if canonical(pin.name) == canonical(found[1])]
+            named = {canonical(name) for name in _NAMED.findall(found[1])}
+            gone = [pin for pin in pins if canonical(pin.name) in named]
             missing += gone
             pins = [pin for pin in pins if pin not in gone]
             if not gone or len(missing) >= MAX_MISSING:
                 break
         if not missing:
             return Lock(asked.python, ())
-        named = ", ".join(pin.requirement for pin in missing)
         raise UnavailableError(
-            f"the registry does not have {named}",
+            f"the registry does not have {', '.join(pin.requirement for pin in missing)}",
             hint="name a registry that has it in pip's configuration (extra-index-url, find-links), or "
             "audit with --in-place, which is weaker",
         )
