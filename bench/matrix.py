@@ -1,8 +1,8 @@
 """Every kind of script, honest and sabotaged in six ways: is the honest one verified, each sabotage named?
 
-Each cell trains a script under `veristep run`, audits all of it, and compares what the audit says with what
-was done. A sabotage acts at one per cent of the updates (at least one), drawn at random behind the first
-interval. Prints a Markdown table; the exit status is 1 when a sabotage was missed or named wrong, or an
+Each cell trains a script under `veristep run`, audits it, and compares what the audit says with what was done.
+An honest run is audited whole, a sabotaged one in the intervals around the act (whole with --whole). A
+sabotage acts at one per cent of the updates (at least one), drawn at random behind the first interval. Prints a Markdown table; the exit status is 1 when a sabotage was missed or named wrong, or an
 honest run was not verified.
 
     python bench/matrix.py [--script NAME ...] [--cell NAME ...] [--jobs N] [--json FILE]
@@ -107,7 +107,9 @@ def main() -> int:
     words.add_argument("--script", action="append", choices=sorted({each.script for each in SUBJECTS}))
     words.add_argument("--cell", action="append", choices=kinds)
     words.add_argument("--jobs", type=int, default=2)
-    words.add_argument("--audit", default="--all", help="options of the audit")
+    words.add_argument(
+        "--whole", action="store_true", help="audit all of a sabotaged run, not around the act"
+    )
     words.add_argument("--json", type=Path, help="file to add the cells to, as JSON lines")
     words.add_argument("--table", type=Path, help="print the table of such a file and run nothing")
     chosen = words.parse_args()
@@ -127,7 +129,7 @@ def main() -> int:
         room = Path(folder)
         with ThreadPoolExecutor(chosen.jobs) as pool:
             jobs = [
-                pool.submit(_cell, room / str(number), *pair, chosen.audit.split())
+                pool.submit(_cell, room / str(number), *pair, whole=chosen.whole)
                 for number, pair in enumerate(pairs)
             ]
             for job in jobs:
@@ -168,13 +170,13 @@ def table(cells: Iterable[Cell]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _cell(folder: Path, subject: Subject, rehearsal: Rehearsal | None, audit: list[str]) -> Cell:
+def _cell(folder: Path, subject: Subject, rehearsal: Rehearsal | None, *, whole: bool) -> Cell:
     began = time.monotonic()
     kind = HONEST if rehearsal is None else rehearsal.name
     acted = _steps(subject) if rehearsal else ()
     rank = subject.ranks - 1 if rehearsal is not None and rehearsal.ranks > 1 else None
     try:
-        right, says = _try(folder, subject, rehearsal, acted, rank, audit)
+        right, says = _try(folder, subject, rehearsal, acted, rank, whole=whole)
     except Exception as error:  # noqa: BLE001 - one broken cell must not hide the others
         right, says = False, f"FAILED: {str(error).strip().splitlines()[-1][:120]}"
     return Cell(subject.name, kind, right, says, acted, time.monotonic() - began)
@@ -186,7 +188,8 @@ def _try(
     rehearsal: Rehearsal | None,
     acted: tuple[int, ...],
     rank: int | None,
-    audit: list[str],
+    *,
+    whole: bool,
 ) -> tuple[bool, str]:
     lab = Lab(folder)
     lab.script(subject.script)
@@ -196,7 +199,8 @@ def _try(
         implant = rehearsal.plant(folder / "implant", steps=acted, **options)
         extra = {"PYTHONPATH": str(implant.parent)}
     lab.record(subject.command(), interval=INTERVAL, extra=extra)
-    verdict = lab.audit("last", *audit, status=None)
+    around = f"--steps={acted[0] - 1}:{acted[-1] + 2}" if acted and not whole else "--all"
+    verdict = lab.audit("last", around, status=None)
     return _honest(verdict) if rehearsal is None else _named(verdict, rehearsal, acted, rank)
 
 
