@@ -1,9 +1,10 @@
 """Every kind of script, honest and sabotaged in six ways: is the honest one verified, each sabotage named?
 
-Each cell trains a script under `veristep run`, audits it, and compares what the audit says with what was done.
-An honest run is audited whole, a sabotaged one in the intervals around the act (whole with --whole). A
-sabotage acts at one per cent of the updates (at least one), drawn at random behind the first interval. Prints a Markdown table; the exit status is 1 when a sabotage was missed or named wrong, or an
-honest run was not verified.
+Each cell trains a script under `veristep run`, audits it, and compares what the audit says with what was
+done. An honest run is audited whole, a sabotaged one in the intervals around the act (whole with --whole).
+A sabotage acts at one per cent of the updates (at least one), drawn at random behind the first interval.
+Prints a Markdown table; the exit status is 1 when a sabotage was missed or named wrong, or an honest run
+was not verified.
 
     python bench/matrix.py [--script NAME ...] [--cell NAME ...] [--jobs N] [--json FILE]
     python bench/matrix.py --table FILE      # the table of cells collected with --json, the latest of each

@@ -92,6 +92,12 @@ def differing_state(recorded: Tree, live: Tree, modules: int) -> list[tuple[str,
     return differing
 
 
+def is_parameter(path: str) -> bool:
+    """Whether a path of a state tree is that of a parameter."""
+    parts = path.split(".")
+    return parts[0] == "loose" or (parts[0] == "modules" and parts[2] == "parameters")
+
+
 def _was_restored(path: str, modules: int) -> bool:
     parts = path.split(".")
     return parts[0] != "modules" or int(parts[1]) < modules

@@ -40,6 +40,7 @@ from veristep.replay.compare_torch import (
     differing_state,
     differing_tensors,
     digest_like,
+    is_parameter,
 )
 from veristep.replay.containment import ContainedFiles, Containment, note_reads
 from veristep.replay.from_start_torch import FromStart
@@ -302,10 +303,14 @@ class Replayer:
         live = capture(self.roster)
         differing = differing_state(recorded, live, self._modules)
         if differing:
-            names = [path for path, _, _ in differing][:MAX_NAMED]
+            tensors, names = dict(flatten(live)), self.roster.names()
+            shown = [names.get(id(tensors.get(path)), path) for path, _, _ in differing][:MAX_NAMED]
             path, expected, got = differing[0]
-            self._answer.hold(step, "state", names, expected, got, "at the interval's end")
-            one, other = dict(flatten(recorded))[path], dict(flatten(live)).get(path)
+            # The update before left every parameter as it was recorded: what moved, moved since.
+            moved = is_parameter(path) and self._tape.records[step - 1].params.complete
+            what = "entry" if moved else "state"
+            self._answer.hold(step, what, shown, expected, got, "at the interval's end")
+            one, other = dict(flatten(recorded))[path], tensors.get(path)
             self._answer.measured(state(step, path, one, other))
         else:
             self._answer.matched_state()
