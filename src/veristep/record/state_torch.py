@@ -97,7 +97,7 @@ class Roster:
         modules = [module for module in self.modules() if module is not None]
         holding = [module for module in modules if next(module.parameters(), None) is not None]
         for module in reversed(holding):
-            lead = f"{type(_unwrapped(module)).__name__}." if len(holding) > 1 else ""
+            lead = f"{type(unwrapped(module)).__name__}." if len(holding) > 1 else ""
             for name, parameter in module.named_parameters():
                 names[id(parameter)] = lead + _plain(name)
         return names
@@ -483,11 +483,12 @@ def _places(optimizer: Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
             yield f"group{number}.param{index}", parameter
 
 
-def _unwrapped(module: nn.Module) -> nn.Module:
+def unwrapped(module: nn.Module) -> nn.Module:
+    """Return the module inside DDP, a compiled module, and the like."""
     for attribute in ("_orig_mod", "module"):
         inner = module._modules.get(attribute)
         if inner is not None:
-            return _unwrapped(inner)
+            return unwrapped(inner)
     return module
 
 

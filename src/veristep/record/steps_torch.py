@@ -25,7 +25,7 @@ from torch.optim import Optimizer
 
 from veristep.core.records import CLOSURE, FORWARD, NONE, POST_STEP, YIELD
 from veristep.record import randomness_torch as randomness
-from veristep.record.state_torch import Roster
+from veristep.record.state_torch import Roster, unwrapped
 from veristep.record.tree_torch import leaves
 
 # How many modules deep a trained parameter is looked for before all are gone through.
@@ -148,7 +148,7 @@ class Tracker:
         if not self._saw_optimizer or _in_backward():
             return args, kwargs, False
         with_grad = torch.is_grad_enabled()
-        if not with_grad or not (module.training or self._evaluation_counts or _partly_training(module)):
+        if not with_grad or not (module.training or self._evaluation_counts or _in_training(module)):
             self._evaluation_forwards += trains and with_grad
             if self._sink is not None:
                 self._sink.evaluated(self.underway, args, kwargs)
@@ -193,6 +193,8 @@ class Tracker:
         if not self._saw_optimizer or not torch.is_grad_enabled():
             return value
         slot = self._slot(dataset)
+        if slot and self._evaluates():
+            return value  # a batch belongs to the step that uses it, and no step will use this one
         index = self.counts.get(str(slot), 0)
         self.counts[str(slot)] = index + 1
         self.underway.fetched += 1
@@ -293,6 +295,11 @@ class Tracker:
         else:
             self._fallback = YIELD if first.fetched else POST_STEP
 
+    def _evaluates(self) -> bool:
+        """Whether an evaluation goes on: every module that is called from outside is in that mode."""
+        modules = [module for module in self.roster.modules() if module is not None]
+        return bool(modules) and not self._evaluation_counts and not any(map(_in_training, modules))
+
     def _slot(self, dataset: Any) -> int:
         for number, known in enumerate(self._slots):
             alive = known() if isinstance(known, weakref.ref) else known
@@ -319,9 +326,9 @@ def _trains(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
 
 
-def _partly_training(module: nn.Module) -> bool:
-    """Whether a module in evaluation mode trains all the same: the mode of a wrapper means nothing."""
-    return any(part.training for part in module.modules())
+def _in_training(module: nn.Module) -> bool:
+    """Whether any part of a module is in training mode; the mode of a wrapper around it means nothing."""
+    return any(part.training for part in unwrapped(module).modules())
 
 
 def _is_stepping(optimizer: Optimizer) -> bool:

@@ -132,6 +132,7 @@ class Replayer:
         for taped, leaf in zip(recorded[call], live, strict=True):
             own = describe(step, self._handed, leaf, torch.Tensor.detach)
             self._tape.compare_source(taped, own)
+            self._tape.recognise(taped, leaf)
             replaces = isinstance(own, torch.Tensor)
             replacements.append(self._tape.taped_or_live(taped, leaf) if replaces else None)
         if any(item is not None for item in replacements):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +17,9 @@ from veristep.record import randomness_torch as randomness
 from veristep.record.tape import read_chunk
 from veristep.record.tensors_torch import digest, from_part
 from veristep.replay.order import Order, StreamOrder
+
+# Batches given last that a forward's inputs are looked for in.
+REMEMBERED = 16
 
 Fail = Callable[[str], NoReturn]
 
@@ -76,9 +80,7 @@ class TapeFeed:
     def taped_or_live(self, taped: Any, live: torch.Tensor) -> torch.Tensor | None:
         """Return the taped tensor where it is another one than the live one; None to keep the live one."""
         if isinstance(taped, torch.Tensor):
-            if taped.shape == live.shape and taped.dtype == live.dtype and torch.equal(taped, live):
-                return None
-            return taped
+            return None if _equal(taped, live) else taped
         if isinstance(taped, dict) and taped.get("digest") not in (None, digest(live).hex()):
             self._fail("a batch was too large to be kept, and the replay's own differs from it")
         return None
@@ -103,12 +105,33 @@ class IntervalFeed(TapeFeed):
         super().__init__(order, mine, fail)
         self._evaluated: set[int] = set()
         self._fetches = self._taped_fetches()
+        # Loaders of which it was guessed how far the run was ahead, and what they were given last.
         self._guessed: set[int] = set()
+        self._given: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self.shift = self._loader_shift(self.records[order.start], StepRecord.from_json(mine.warm))
 
     def fetch(self, slot: int, index: int) -> dict[str, Any] | None:
         """Return the batch the run had where the replay's loader yields its batch `index`."""
-        return self._fetches.get((slot, index + self.shift.get(slot, 0)))
+        fetch = self._fetches.get((slot, index + self.shift.get(slot, 0)))
+        if fetch is not None and slot in self._guessed:
+            self._given.append(fetch)
+        return fetch
+
+    def recognise(self, taped: Any, live: torch.Tensor) -> None:
+        """See by its values that a forward gets a batch as the run did: which it is was guessed right.
+
+        A copy of a batch, as on its way to another device, is not known by its memory.
+        """
+        if not self._guessed or not isinstance(taped, torch.Tensor) or not _equal(taped, live):
+            return
+        for slot in list(self._guessed):
+            given = [fetch["tensors"] for fetch in self._given if fetch["slot"] == slot]
+            equal = [
+                any(isinstance(one, torch.Tensor) and _equal(one, taped) for one in each) for each in given
+            ]
+            # What every batch holds, such as a mask, tells none from another.
+            if len(given) > 1 and equal.count(True) == 1:
+                self._guessed.discard(slot)
 
     def fetch_ahead_varies(self) -> bool:
         """Whether which batch a step used had to be guessed, and cannot be."""
@@ -154,3 +177,8 @@ class IntervalFeed(TapeFeed):
                 if int(slot) not in self._evaluated:
                     self._guessed.add(int(slot))
         return shift
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    alike = one.shape == other.shape and one.dtype == other.dtype
+    return alike and torch.equal(one, other.to(one.device))
