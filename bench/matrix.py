@@ -1,10 +1,10 @@
 """Every kind of script, honest and sabotaged in six ways: is the honest one verified, each sabotage named?
 
 Each cell trains a script under `veristep run`, audits it, and compares what the audit says with what was
-done. An honest run is audited whole, a sabotaged one in the intervals around the act (whole with --whole).
-A sabotage acts at one per cent of the updates (at least one), drawn at random behind the first interval.
-Prints a Markdown table; the exit status is 1 when a sabotage was missed or named wrong, or an honest run
-was not verified.
+done. An honest run is audited whole, a sabotaged one in the intervals around the act; --whole and
+--from-start audit every run in that way. A sabotage acts at one per cent of the updates (at least one),
+drawn at random behind the first interval. Prints a Markdown table; the exit status is 1 when a sabotage was
+missed or named wrong, or an honest run was not verified.
 
     python bench/matrix.py [--script NAME ...] [--cell NAME ...] [--jobs N] [--json FILE]
     python bench/matrix.py --table FILE      # the table of cells collected with --json, the latest of each
@@ -111,6 +111,7 @@ def main() -> int:
     words.add_argument(
         "--whole", action="store_true", help="audit all of a sabotaged run, not around the act"
     )
+    words.add_argument("--from-start", action="store_true", help="audit by executing from the start")
     words.add_argument("--json", type=Path, help="file to add the cells to, as JSON lines")
     words.add_argument("--table", type=Path, help="print the table of such a file and run nothing")
     chosen = words.parse_args()
@@ -130,7 +131,7 @@ def main() -> int:
         room = Path(folder)
         with ThreadPoolExecutor(chosen.jobs) as pool:
             jobs = [
-                pool.submit(_cell, room / str(number), *pair, whole=chosen.whole)
+                pool.submit(_cell, room / str(number), *pair, _options(chosen))
                 for number, pair in enumerate(pairs)
             ]
             for job in jobs:
@@ -141,6 +142,13 @@ def main() -> int:
                     with chosen.json.open("a", encoding="utf-8") as lines:
                         lines.write(json.dumps(asdict(cell)) + "\n")
     return _report(cells)
+
+
+def _options(chosen: argparse.Namespace) -> tuple[str, ...]:
+    """Return the options of every audit; none lets a cell choose."""
+    if chosen.from_start:
+        return ("--from-start",)
+    return ("--all",) if chosen.whole else ()
 
 
 def _read(path: Path) -> list[Cell]:
@@ -171,13 +179,13 @@ def table(cells: Iterable[Cell]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _cell(folder: Path, subject: Subject, rehearsal: Rehearsal | None, *, whole: bool) -> Cell:
+def _cell(folder: Path, subject: Subject, rehearsal: Rehearsal | None, audit: tuple[str, ...]) -> Cell:
     began = time.monotonic()
     kind = HONEST if rehearsal is None else rehearsal.name
     acted = _steps(subject) if rehearsal else ()
     rank = subject.ranks - 1 if rehearsal is not None and rehearsal.ranks > 1 else None
     try:
-        right, says = _try(folder, subject, rehearsal, acted, rank, whole=whole)
+        right, says = _try(folder, subject, rehearsal, acted, rank, audit)
     except Exception as error:  # noqa: BLE001 - one broken cell must not hide the others
         right, says = False, f"FAILED: {str(error).strip().splitlines()[-1][:120]}"
     return Cell(subject.name, kind, right, says, acted, time.monotonic() - began)
@@ -189,8 +197,7 @@ def _try(
     rehearsal: Rehearsal | None,
     acted: tuple[int, ...],
     rank: int | None,
-    *,
-    whole: bool,
+    audit: tuple[str, ...],
 ) -> tuple[bool, str]:
     lab = Lab(folder)
     lab.script(subject.script)
@@ -200,8 +207,8 @@ def _try(
         implant = rehearsal.plant(folder / "implant", steps=acted, **options)
         extra = {"PYTHONPATH": str(implant.parent)}
     lab.record(subject.command(), interval=INTERVAL, extra=extra)
-    around = f"--steps={acted[0] - 1}:{acted[-1] + 2}" if acted and not whole else "--all"
-    verdict = lab.audit("last", around, status=None)
+    around = f"--steps={acted[0] - 1}:{acted[-1] + 2}" if acted else "--all"
+    verdict = lab.audit("last", *(audit or (around,)), status=None)
     return _honest(verdict) if rehearsal is None else _named(verdict, rehearsal, acted, rank)
 
 
