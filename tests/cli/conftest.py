@@ -62,7 +62,7 @@ def veristep(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     cli = Cli(folder, home / "ledger", _environment(home))
     ran = cli("run", "--interval", "5", "--", sys.executable, "classifier_loader.py")
     assert ran.returncode == 0, ran.stderr
-    audited = cli("audit", "--intervals", "2")
+    audited = cli("audit", "--intervals", "2", "--in-place")
     assert audited.returncode == 0, audited.stdout + audited.stderr
     return cli
 
