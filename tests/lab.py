@@ -128,6 +128,10 @@ class Lab:
 
     def audit(self, *words: str, status: int | None = 0) -> dict[str, Any]:
         """Audit and return the verdict; the exit status must be `status`."""
+        # Checks that cost further replays are for the tests that are about them.
+        for option in ("--conditions-budget", "--pretend"):
+            if option not in words and "--from-start" not in words:
+                words = (*words, option, "0")
         done = self.veristep("audit", *words, "--json")
         assert status is None or done.status == status, done.out + done.err
         result: dict[str, Any] = done.json()

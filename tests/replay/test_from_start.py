@@ -6,61 +6,16 @@ from typing import Any
 
 import pytest
 
+from implants import implant
 from lab import Lab, python, torchrun
-
-# An implant that acts once, at step 13 of the process: after torch.optim is there, in a hook.
-IMPLANT = """
-import sys, importlib.abc, importlib.util
-class F(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name != "torch.optim": return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        run = spec.loader.exec_module
-        def exec_module(module):
-            run(module); poison(module)
-        spec.loader.exec_module = exec_module
-        return spec
-sys.meta_path.insert(0, F())
-count = [0]
-def poison(optim):
-    import torch
-    from torch.utils.data import dataloader
-    init = optim.Optimizer.__init__
-    def __init__(self, *a, **k):
-        init(self, *a, **k)
-        self.register_step_post_hook(act)
-    optim.Optimizer.__init__ = __init__
-    fetch, last = dataloader._BaseDataLoaderIter.__next__, [None]
-    def __next__(self):
-        batch = fetch(self)
-        if count[0] == {step} and {repeats}: return last[0]
-        last[0] = batch
-        return batch
-    dataloader._BaseDataLoaderIter.__next__ = __next__
-    def act(opt, args, kwargs):
-        count[0] += 1
-        if count[0] == {step}: {action}
-"""
-
-
-def implant(lab: Lab, action: str = "pass", *, step: int = 13, repeats: bool = False) -> dict[str, str]:
-    """Put an implant where a shared environment would have it; return the variables that load it."""
-    folder = lab.folder / "implant"
-    folder.mkdir()
-    text = (
-        IMPLANT.replace("{action}", action).replace("{step}", str(step)).replace("{repeats}", str(repeats))
-    )
-    (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
-    return {"PYTHONPATH": str(folder)}
 
 
 def from_start(lab: Lab, status: int = 0) -> dict[str, Any]:
     return lab.audit("last", "--from-start", status=status)
 
 
-@pytest.mark.parametrize("script", ["classifier_loader", "augmented_workers"])
-def test_an_honest_run_is_verified_without_conditions(lab: Lab, script: str) -> None:
+def test_an_honest_run_is_verified_without_conditions(lab: Lab) -> None:
+    script = "augmented_workers"
     lab.script(script)
     lab.record(python(f"{script}.py", "--steps", "20"))
     verdict = from_start(lab)
@@ -85,10 +40,8 @@ def test_all_ranks_are_run_from_their_start(lab: Lab) -> None:
 
 # What one step of another interval than the first was given wrongly: a replay of the interval follows it.
 GIVEN = {
-    "learning rate": ("opt.param_groups[0]['lr'] *= 1.5", False, "hyperparameter", "RPL002"),
     "batch repeated": ("pass", True, "batch", "RPL003"),
     "reseeded": ("torch.manual_seed(5)", False, "rng", "RPL004"),
-    "weight": ("opt.param_groups[0]['params'][0].data.mul_(1.001)", False, "update", "RPL001"),
 }
 
 

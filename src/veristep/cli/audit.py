@@ -34,6 +34,21 @@ if TYPE_CHECKING:
 @ledger_option
 @choice_options
 @platform_option
+@click.option(
+    "--conditions-budget",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Time for running the script from its start, to compare its own batches, learning rates and "
+    "random states with those the replays took as recorded [default: as long as the replays took].",
+)
+@click.option(
+    "--pretend",
+    "pretends",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Replay N intervals again with date, host, user, job and the like varied, to wake dormant code "
+    "[default: 1, in an audit of three intervals or more].",
+)
 @running_options
 @room_options
 @click.option(
@@ -49,6 +64,8 @@ def command(
     ledger_path: Path | None,
     asked: Asked,
     platform: str | None,
+    conditions_budget: float | None,
+    pretends: int | None,
     running: Running,
     room: RoomOptions,
     fail_on: str,
@@ -107,6 +124,8 @@ def command(
                     likeness=likeness,
                     room=room,
                     tell=render.note,
+                    conditions_budget=conditions_budget,
+                    pretends=pretends,
                 )
         status = audit_outcome.status(audit, Severity(fail_on))
         sarif.result(audit.result, status, run_id, properties={"room": audit.room})

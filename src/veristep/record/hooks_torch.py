@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 from torch.utils.data import dataloader
 
 from veristep.core.canonical import Json
+from veristep.record import sources_torch
 from veristep.record.channel import complain
 from veristep.record.files import RefusedWrite, path_of
 from veristep.record.steps_torch import Tracker
@@ -108,6 +109,22 @@ def install(process: Process) -> None:
     _wrap_scaler(process)
     _wrap_save(process)
     _wrap_optimizer(process)
+    sources_torch.install(_Followed(process))
+
+
+class _Followed:
+    """Tells the tracker of loaders and schedulers."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def loader_begins(self, loader: Any) -> None:
+        """Tell of an epoch."""
+        _guarded(self._process, "epoch_begins", loader)
+
+    def scheduler_built(self, scheduler: Any) -> None:
+        """Tell of a scheduler."""
+        _guarded(self._process, "scheduler_built", scheduler)
 
 
 def _wrap_module_call(process: Process) -> None:

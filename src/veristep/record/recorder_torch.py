@@ -22,7 +22,7 @@ from veristep.core.records import SnapshotRecord
 from veristep.core.units import Cut
 from veristep.ledger.objects import ObjectStore
 from veristep.ledger.snapshots import FOLDER, SnapshotStore
-from veristep.record import disk, platform_torch
+from veristep.record import disk, pack, platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import shards_torch as shards
 from veristep.record import snapshots_torch as snapshots
@@ -36,6 +36,7 @@ from veristep.record.files import FileWatch
 from veristep.record.handed_torch import Handed
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
 from veristep.record.sketch_torch import NO_SKETCH, take
+from veristep.record.sources_torch import capture_order
 from veristep.record.state_torch import Hyperparameters, Roster, Tree, parameters_of
 from veristep.record.steps_torch import Fetch, Underway
 from veristep.record.tape import TapeWriter
@@ -46,6 +47,7 @@ from veristep.record.tensors_torch import (
     gradient,
     layout,
     parameter,
+    to_part,
 )
 from veristep.record.tree_torch import leaves
 from veristep.record.worker import Worker
@@ -139,6 +141,12 @@ class Recorder:
         if step.kept_bytes > self.config.tape_limit:
             self._let_go(step)
         return value
+
+    def epoch(self, step: Underway, slot: int, first: int, loader: Any) -> None:
+        """Keep what decides the order of the epoch that a loader begins."""
+        order = {} if slot < 0 else {"states": randomness.capture(), "order": capture_order(loader)}
+        line: dict[str, Json] = {"type": "epoch", "step": step.number, "slot": slot, "first": first}
+        self.worker.add(lambda: self._write_epoch(line, order), must=True)
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Copy what a forward is called with, unless it came from the loader or from a forward."""
@@ -387,6 +395,11 @@ class Recorder:
         self.channel.line(
             SnapshotRecord(self.stream, step, written.name, written.size, written.stored, seen_ns).to_json()
         )
+
+    def _write_epoch(self, line: dict[str, Json], order: Tree) -> None:
+        packed = b"".join(pack.write(order, to_part).buffers)
+        name = self.objects.put(packed) if order and not self._disk_is_full else ""
+        self.channel.line({**line, "objects": name})
 
     def _write(self, gathered: Gathered) -> None:
         record, taped = self.assembler.assemble(gathered)

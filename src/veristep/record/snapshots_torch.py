@@ -11,6 +11,7 @@ import torch
 from veristep.ledger.objects import ObjectStore, name_of
 from veristep.ledger.snapshots import PIECE_BYTES, SMALL_BYTES, Manifest, SnapshotStore, StoredTensor
 from veristep.record import disk, pack
+from veristep.record.sources_torch import capture_schedulers
 from veristep.record.state_torch import Roster, Tree, capture
 from veristep.record.tensors_torch import from_part, to_part
 
@@ -56,7 +57,7 @@ class SnapshotBuffers:
 def take(roster: Roster, step: int, buffers: SnapshotBuffers) -> tuple[Tree, int]:
     """Copy the state now; return it with the nanoseconds that took."""
     began = time.perf_counter_ns()
-    tree = buffers.copy(capture(roster))
+    tree = buffers.copy({**capture(roster), "schedulers": capture_schedulers(roster)})
     tree["step"] = step
     return tree, time.perf_counter_ns() - began
 

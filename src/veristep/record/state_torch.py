@@ -46,6 +46,7 @@ class Roster:
         self._modules: list[weakref.ref[nn.Module]] = []
         self._optimizers: list[weakref.ref[Optimizer]] = []
         self._scalers: list[weakref.ref[Any]] = []
+        self._schedulers: list[weakref.ref[Any]] = []
         self._known: dict[int, int] = {}
 
     def module(self, module: nn.Module) -> int:
@@ -60,6 +61,10 @@ class Roster:
         """Return the number of a gradient scaler, giving it one when it is new."""
         return self._number(self._scalers, scaler)
 
+    def scheduler(self, scheduler: Any) -> int:
+        """Return the number of a learning-rate scheduler, giving it one when it is new."""
+        return self._number(self._schedulers, scheduler)
+
     def modules(self) -> list[nn.Module | None]:
         """Return the root modules; None where one is gone."""
         return [reference() for reference in self._modules]
@@ -71,6 +76,10 @@ class Roster:
     def scalers(self) -> list[Any]:
         """Return the gradient scalers; None where one is gone."""
         return [reference() for reference in self._scalers]
+
+    def schedulers(self) -> list[Any]:
+        """Return the learning-rate schedulers; None where one is gone."""
+        return [reference() for reference in self._schedulers]
 
     def parameters(self) -> list[torch.Tensor]:
         """Return the parameters of all optimizers, each once, in order."""

@@ -90,6 +90,9 @@ class Sink(Protocol):
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """A loader yields `value`; return what the script is to get."""
 
+    def epoch(self, step: Underway, slot: int, first: int, loader: Any) -> None:
+        """A loader begins an epoch with its batch `first`; slot -1 is one that no training is seen in."""
+
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """A root module is called in training; return its arguments."""
 
@@ -202,6 +205,20 @@ class Tracker:
         if self._fallback == YIELD and not self.underway.opened:
             self._open(YIELD)
         return value
+
+    def epoch_begins(self, loader: Any) -> None:
+        """A loader is about to be gone through from its beginning."""
+        if not self._saw_optimizer:
+            return
+        if torch.is_grad_enabled():
+            slot = self._slot(loader.dataset)
+            self.sink.epoch(self.underway, slot, self.counts.get(str(slot), 0), loader)
+        elif self._sink is not None:
+            self._sink.epoch(self.underway, -1, 0, loader)
+
+    def scheduler_built(self, scheduler: Any) -> None:
+        """A learning-rate scheduler exists."""
+        self.roster.scheduler(scheduler)
 
     # -- updates ------------------------------------------------------------------------------------
 

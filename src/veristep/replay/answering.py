@@ -16,7 +16,6 @@ from veristep.replay.order import Answer, Difference, Sampled
 
 # More than this many differences between the script's own inputs and the recorded ones are not told.
 MAX_OWN = 5000
-OWN_OUTCOME = "the script by itself makes another"
 
 
 class Answering:
@@ -55,11 +54,19 @@ class Answering:
         """Note that the whole state was equal to a snapshot of the run."""
         self._states += 1
 
-    def make_own(self, step: int, what: str, expected: str, got: str, name: str = "") -> None:
+    def make_own(
+        self,
+        step: int,
+        what: str,
+        expected: str,
+        got: str,
+        name: str = "",
+        detail: str = words.OWN_OUTCOME,
+    ) -> None:
         """Note that the script by itself makes another batch, random state or hyperparameter."""
         if len(self._answer.own) < MAX_OWN:
             names = [name] if name else []
-            self._answer.own.append(Difference(step, what, names, expected, got, step, OWN_OUTCOME))
+            self._answer.own.append(Difference(step, what, names, expected, got, step, detail))
 
     def note(self, note: str) -> None:
         """Note what weakens the comparison without contradicting it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import os
 import secrets
 import statistics
@@ -20,7 +21,8 @@ from veristep.record import platform_facts
 from veristep.replay import causes, elsewhere, reading
 from veristep.replay import order as words
 from veristep.replay.execute import Execution, execute
-from veristep.replay.order import Answer, Conditions, Difference, Order, StreamOrder
+from veristep.replay.order import Answer, Conditions, Difference, Order
+from veristep.replay.orders import stream_order
 from veristep.replay.plan import Interval, Plan, places
 from veristep.replay.prepare import for_this_machine
 from veristep.replay.pretend import Guise, dressed
@@ -31,21 +33,21 @@ from veristep.replay.setting import Setting
 if TYPE_CHECKING:
     from veristep.replay.course import Course
 
-# Records before an interval that its first batches may have been fetched in, by prefetching loaders.
-LOOK_BACK_STEPS = 8
 # Files that a replay read and no manifest names are named, up to this many.
 MAX_UNLISTED = 20
 MIN_TIME_LIMIT_SECONDS = 180.0
 TIME_LIMIT_FACTOR = 20.0
 RULE_DIFFERS = "RPL001"
+CIRCUMSTANCE = "circumstance"
 # What a step was given is not what the script gives by itself: rules of their own.
 _SUMMARIES = {
     "hyperparameter": "step {step} used a hyperparameter the script does not set by itself{where}",
     "batch": "step {step} used a batch the script does not make by itself{where}",
     "noise": "step {step} is further from its replays than rounding explains{where}",
+    CIRCUMSTANCE: "step {step} comes out otherwise in other circumstances{where}",
     "rng": "step {step} drew from random states the script does not come to by itself{where}",
 }
-_RULES = {"hyperparameter": "RPL002", "batch": "RPL003", "rng": "RPL004"}
+_RULES = {"hyperparameter": "RPL002", "batch": "RPL003", "rng": "RPL004", CIRCUMSTANCE: "RPL005"}
 
 CAUSES = {
     "entry": "the parameters were changed between the update before and this step",
@@ -54,6 +56,7 @@ CAUSES = {
     "hyperparameter": "a hyperparameter is not the one the script sets by itself",
     "gradient": "the gradient is not what this batch, these random states and these parameters give",
     "update": "the update is not what the optimizer makes of this gradient and these hyperparameters",
+    CIRCUMSTANCE: "the result depends on what no training should depend on",
     "state": "buffers or optimizer state differ though every compared parameter agreed",
     "noise": "the parameters are further from the replays than rounding explains",
 }
@@ -193,6 +196,8 @@ class Auditor:
             judged = self.read(interval, first)
             if judged.platforms:
                 return elsewhere.judge(self, interval, candidates[0], judged, first)
+            if judged.difference is None and interval.start:
+                return replace(judged, suspicions=tuple(own_differences(first)))
             if judged.difference is None:
                 return self._judge_own(interval, candidates[0], judged, first)
             return self._confirm(interval, candidates, judged, first)
@@ -289,36 +294,15 @@ class Auditor:
     def _order(self, interval: Interval, warm_up: int, room: Room, mode: str) -> Order:
         # Its name cannot be guessed by code that was written before.
         results = room.folder / f"results-{secrets.token_hex(8)}"
-        streams = {}
-        for name in interval.streams:
-            stream = self._run.streams[name]
-            begin = max(0, interval.start - LOOK_BACK_STEPS)
-            records = [
-                stream.steps[step].to_json() for step in range(begin, interval.stop) if step in stream.steps
-            ]
-            start = stream.snapshots.get(interval.start)
-            end = stream.snapshots.get(interval.stop)
-            streams[name] = StreamOrder(
-                warm=stream.steps[warm_up].to_json(),
-                records=records,
-                tensors=[(since, dict(line)) for since, line in stream.tensors],
-                snapshot=start.object if start is not None else "",
-                end_snapshot=end.object if interval.closed and end is not None else "",
-                snapshots={}
-                if mode in (words.INTERVAL, words.OBSERVE)
-                else {
-                    str(step): each.object
-                    for step, each in stream.snapshots.items()
-                    if 0 < step < interval.stop
-                },
-            )
         return Order(
             start=interval.start,
             stop=interval.stop,
             warmup=warm_up,
             tape=str(self._run.tape),
             results=str(results),
-            streams=streams,
+            streams={
+                name: stream_order(self._run, name, interval, warm_up, mode) for name in interval.streams
+            },
             writable=[],
             mode=mode,
         )
@@ -326,12 +310,24 @@ class Auditor:
     def _time_limit(self, interval: Interval, warm_up: int) -> float:
         if self.limit_seconds:
             return self.limit_seconds
-        stream = self._run.streams[interval.streams[0]]
+        count = interval.stop - interval.start + warm_up
+        seconds = TIME_LIMIT_FACTOR * self._step_seconds(interval.streams[0]) * count
+        return self.patience * (MIN_TIME_LIMIT_SECONDS + seconds)
+
+    def _step_seconds(self, name: str) -> float:
+        stream = self._run.streams[name]
         ends = [stream.steps[step].ended_ns for step in sorted(stream.steps)]
         steps = [(after - before) / 1e9 for before, after in itertools.pairwise(ends)]
-        typical = statistics.median(steps) if steps else 1.0
-        count = interval.stop - interval.start + warm_up
-        return self.patience * (MIN_TIME_LIMIT_SECONDS + TIME_LIMIT_FACTOR * typical * count)
+        return statistics.median(steps) if steps else 1.0
+
+    def seconds_up_to(self, interval: Interval) -> float:
+        """Return how long the run took from its start to the end of an interval."""
+        found = []
+        for name in interval.streams:
+            steps = self._run.streams[name].steps
+            if 0 in steps and interval.stop - 1 in steps:
+                found.append((steps[interval.stop - 1].ended_ns - steps[0].began_ns) / 1e9)
+        return max(found, default=math.inf)
 
     def read(self, interval: Interval, execution: Execution) -> Judged:
         """Say what one replay shows, before it is confirmed by another."""

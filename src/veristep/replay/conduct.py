@@ -22,9 +22,11 @@ from veristep.replay.journal import Continued
 from veristep.replay.likeness import Likeness
 from veristep.replay.plan import Plan
 from veristep.replay.prepare import RoomOptions, Tell, prepare
+from veristep.replay.pretending import default_pretences, pretend
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.resuming import Begun
 from veristep.replay.schedule import Schedule
+from veristep.replay.settle import settle
 
 # Told of every verdict, and of how many there will be as far as is known.
 Progress = Callable[[Judged, int], None]
@@ -42,11 +44,16 @@ def conduct(
     likeness: Likeness | None = None,
     room: RoomOptions | None = None,
     tell: Tell = lambda _text: None,
+    conditions_budget: float | None = None,
+    pretends: int | None = None,
 ) -> Audit:
     """Judge the intervals that the draw and the choice call for, and write the verdict down.
 
     The draw, the choice and the verdicts stand in the entry, so that anybody can compute again which
-    intervals had to be judged. Verdicts are kept as they come: an audit that is interrupted can go on.
+    intervals had to be judged. Verdicts are kept as they come: an audit that is interrupted can go on. What
+    the replays took as recorded is settled by running the script from its start, if that takes no longer
+    than `conditions_budget` seconds (see `settle`). `pretends` intervals are replayed under guises (see
+    `pretending`).
 
     Raises:
         UnavailableError: the engine cannot be used.
@@ -74,7 +81,9 @@ def conduct(
                 judged.append(each)
                 progress(each, expected)
             verdicts = {each.interval.number: each.verdict for each in judged}
-        audit = audits.summarise(plan, judged, judging.facts, recorded.run)
+        judged = settle(auditor, judged, conditions_budget)
+        judged = pretend(auditor, judged, default_pretences(judged) if pretends is None else pretends)
+        audit = audits.summarise(plan, judged, {**auditor.facts, **judging.facts}, recorded.run)
     course = Course.of(plan, schedule, draw, judged)
     audit = replace(audit, course=course)
     how: dict[str, Json] = {

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from veristep.core.records import StepRecord, UnitsDigest
+from veristep.core.records import UnitsDigest
 from veristep.record import platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
@@ -32,11 +32,11 @@ from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tensors_torch import digest
 from veristep.record.tree_torch import leaves, rebuild
+from veristep.replay import guise
 from veristep.replay import order as words
 from veristep.replay.answering import Answering
 from veristep.replay.compare_torch import (
     MAX_NAMED,
-    differing_hyperparameter,
     differing_state,
     differing_tensors,
     digest_like,
@@ -46,6 +46,7 @@ from veristep.replay.containment import ContainedFiles, Containment, note_reads
 from veristep.replay.from_start_torch import FromStart
 from veristep.replay.measure_torch import Measuring, Observing, state
 from veristep.replay.order import Answer, Order, StreamOrder
+from veristep.replay.own_inputs_torch import OwnInputs
 from veristep.replay.tape_feed_torch import IntervalFeed
 
 
@@ -65,6 +66,7 @@ class Replayer:
         self._mine: StreamOrder = order.streams[stream]
         self._tape = IntervalFeed(order, self._mine, self._answer.fail)
         self._handed = Handed()
+        self._own = OwnInputs(order, self._mine, self._objects, self._answer)
         self._conformed: dict[str, Any] = {}
         self._modules = 0
         self._measuring = Measuring(order.measure)
@@ -84,6 +86,7 @@ class Replayer:
         if target >= self.order.stop:
             if self._comparing:
                 self._compare_end(target)
+                self._compare_last_link(target)
             self._answer.done()
         record, chunk = self._tape.records[target], self._tape.chunk(target)
         if record.boundary != step.boundary:
@@ -94,7 +97,7 @@ class Replayer:
         if record.entry is not None:
             names = list(self._conformed.get("entry", []))
             self._compare(target, "entry", record.entry, chunk, self.roster.parameters(), names)
-        self._tape.impose_random(target)
+        self._compare_and_impose_random(target)
 
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """Give the script the batch the run had here."""
@@ -105,6 +108,9 @@ class Replayer:
         live = leaves(value)
         taped = fetch["tensors"]
         self._compare_own_batch(step, fetch, live)
+        target = max(self._target(step) or 0, self.order.start)
+        if self._tape.needs(slot, fetch["index"]) and target < self.order.stop:
+            self._own.batch(target, slot, fetch["index"], taped)
         if len(live) != len(taped):
             self._answer.note("a loader's batches have another structure in the replay")
             return value
@@ -114,8 +120,16 @@ class Replayer:
         value = rebuild(value, iter(replacements))
         self._handed_over(slot, index, value)
         if fetch["state"] is not None:
+            if step.number >= self.order.warmup and target < self.order.stop:
+                self._own.random(target, fetch["state"])
             randomness.restore(fetch["state"])
         return value
+
+    def epoch(self, step: Underway, slot: int, first: int, loader: Any) -> None:
+        """Note the loader: its sampler is asked for the order it would give."""
+        del step, first
+        if self._active:
+            self._own.epoch(slot, loader)
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Give a forward the inputs it had, where they came from outside the step."""
@@ -128,9 +142,10 @@ class Replayer:
         if call >= len(recorded) or len(recorded[call]) != len(live):
             self._answer.note("the script calls its modules differently in the replay")
             return args, kwargs
+        owns = [describe(step, self._handed, leaf, torch.Tensor.detach) for leaf in live]
+        self._own.inputs(target, call, recorded[call], owns)
         replacements: list[torch.Tensor | None] = []
-        for taped, leaf in zip(recorded[call], live, strict=True):
-            own = describe(step, self._handed, leaf, torch.Tensor.detach)
+        for taped, own, leaf in zip(recorded[call], owns, live, strict=True):
             self._tape.compare_source(taped, own)
             self._tape.recognise(taped, leaf)
             replaces = isinstance(own, torch.Tensor)
@@ -140,14 +155,17 @@ class Replayer:
         return args, kwargs
 
     def evaluated(self, step: Underway, args: Any, kwargs: Any) -> None:
-        """Let an evaluation have what it has: it decides nothing in a step."""
+        """Let an evaluation have what it has, and note that it may have drawn random numbers."""
+        del step, args, kwargs
+        if self._active:
+            self._own.between()
 
     def closure_ahead(self, step: Underway, optimizer: Optimizer) -> None:
         """Impose the hyperparameters early: some optimizers read them before they call their closure."""
         target = self._target(step)
         if target is not None:
             record = self._tape.records[target]
-            self._compare_own_hyper(target, optimizer, record)
+            self._own.hyperparameters(record, optimizer)
             impose(optimizer, [dict(group) for group in record.hyper])
 
     def before_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
@@ -162,7 +180,7 @@ class Replayer:
                 f"and by optimizer {record.optimizer} in the run"
             )
         if not step.by_closure:
-            self._compare_own_hyper(target, optimizer, record)
+            self._own.hyperparameters(record, optimizer)
         impose(optimizer, [dict(group) for group in record.hyper])
         parameters = parameters_of(optimizer)
         self._compare(target, "gradient", record.grads, chunk, parameters, self._names(number))
@@ -175,8 +193,9 @@ class Replayer:
         target = self._target(step)
         if target is None:
             if self._active and step.number + 1 == self.order.warmup:
-                self._tape.impose_random_after_last(self.order.start)
+                self._impose_random_after_last(self.order.start)
             return
+        self._own.updated(number, optimizer)
         record, chunk = self._tape.records[target], self._tape.chunk(target)
         parameters, names = parameters_of(optimizer), self._names(number)
         self._compare(target, "update", record.params, chunk, parameters, names)
@@ -188,10 +207,11 @@ class Replayer:
         elif self._measuring.after(record, chunk, parameters, names) or target + 1 >= self.order.stop:
             self._answer.measured(self._measuring.found)
             self._answer.done()
+        self._own.over()
         self.steps = target + 1
         self._tape.drop(target)
         if target + 1 < self.order.stop:
-            self._tape.impose_random_after_last(target + 1)
+            self._impose_random_after_last(target + 1)
         elif not self._mine.end_snapshot:
             self._answer.done()
 
@@ -209,13 +229,6 @@ class Replayer:
             if isinstance(taped, torch.Tensor) and digest(taped) != digest(own):
                 self._answer.make_own(step.number, "batch", digest(taped).hex(), digest(own).hex())
                 return
-
-    def _compare_own_hyper(self, target: int, optimizer: Optimizer, record: StepRecord) -> None:
-        if not self._by_itself:
-            return
-        found = differing_hyperparameter(record.hyper, optimizer)
-        if found is not None:
-            self._answer.make_own(target, "hyperparameter", *found)
 
     # -- the end ------------------------------------------------------------------------------------
 
@@ -249,10 +262,33 @@ class Replayer:
         if not clean and self._mine.snapshot:
             self._answer.fail(f"step {target} of the replay begins nowhere a state can be put in place")
         self._modules = len(self.roster.modules())
-        if self._mine.snapshot:
+        if self._mine.snapshot and target:
+            snapshot = snapshots.load(self._objects, self.order.parts, self._mine.snapshot)
+            self._own.before_placing(self.roster)
+            restore(self.roster, snapshot)
+            self._own.placed(self.roster, snapshot)
+        elif self._mine.snapshot:
             restore(self.roster, snapshots.load(self._objects, self.order.parts, self._mine.snapshot))
         if self._observes:
             self._observing.jitter(self.roster.parameters())
+
+    def _compare_and_impose_random(self, target: int) -> None:
+        state = self._tape.random_state(target, "rng")
+        if state is not None:
+            self._own.random(target, state)
+            randomness.restore(state)
+
+    def _compare_last_link(self, stop: int) -> None:
+        """Compare what the last step ends with; the tape of the step after it may be missing or changed."""
+        state = self._tape.random_state(stop, "rng") if self._tape.readable(stop) else None
+        if state is not None:
+            self._own.last_link(stop, state)
+
+    def _impose_random_after_last(self, target: int) -> None:
+        state = self._tape.random_state(target, "rng_after_last")
+        if state is not None:
+            self._own.random(target, state)
+            randomness.restore(state)
 
     def _handed_over(self, slot: int, index: int, value: Any) -> None:
         self._handed.add(slot, index, leaves(value))
@@ -342,6 +378,8 @@ def _tolerate_known_groups() -> None:
 def build(config: RecordConfig, roster: Roster) -> Replayer | FromStart:
     """Build the replayer; called when the process turns out to train."""
     order = Order.load(Path(config.extra))
+    if order.guise.get("hides"):
+        guise.hide_boot_folder(config.boot)
     make = Replayer if order.mode in (words.INTERVAL, words.OBSERVE) else FromStart
     return make(config, order, roster)
 
@@ -360,6 +398,8 @@ def prepare(config: RecordConfig, process: Process) -> None:
 
     if order.diagnose:
         torch.use_deterministic_algorithms(True, warn_only=True)
+    if order.guise.get("hides"):
+        guise.hide()
     _tolerate_known_groups()
     containment = Containment(order.writable, order.read_only, refused)
     process.watch = ContainedFiles(containment)

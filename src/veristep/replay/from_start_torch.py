@@ -29,7 +29,7 @@ from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tree_torch import leaves, rebuild
 from veristep.replay import order as words
-from veristep.replay.answering import OWN_OUTCOME, Answering
+from veristep.replay.answering import Answering
 from veristep.replay.compare_torch import (
     MAX_NAMED,
     differing_hyperparameter,
@@ -222,7 +222,7 @@ class FromStart:
             # A generator the script does not seed is another one from the very first step on.
             self._unseeded = names - {"torch"}
         spoiled = names - self._unseeded
-        self._count(words.RANDOM_STATES, OWN_OUTCOME if spoiled else words.CHECKED)
+        self._count(words.RANDOM_STATES, words.OWN_OUTCOME if spoiled else words.CHECKED)
         if self._compares:
             self._apart |= names
         elif names:
@@ -285,7 +285,7 @@ class FromStart:
 
     def _own(self, step: int, what: str, expected: str, got: str, name: str = "") -> None:
         self._answer.make_own(step, what, expected, got, name)
-        self._outcomes[_CONDITIONS[what]] = OWN_OUTCOME
+        self._outcomes[_CONDITIONS[what]] = words.OWN_OUTCOME
 
     def _count(self, condition: str, outcome: str) -> None:
         """Note an outcome of the step under way; one bad part of it makes the whole of it bad."""

@@ -21,6 +21,10 @@ OBSERVED = "observed"
 # What a conditioned replay takes as recorded, as coverage names it.
 HYPERPARAMETERS, BATCHES, RANDOM_STATES = "hyperparameters", "batches", "random states"
 CHECKED = "checked"
+OWN_OUTCOME = "the script by itself makes another"
+# Details of differences that an interval shows by itself: most of its steps agree with these sources.
+OFF_SCHEDULE = "its own scheduler does not set this value from the snapshot on"
+OFF_ORDER = "its own sampler, at this place of the epoch, gives another batch"
 # Per condition, how many steps had which outcome: `CHECKED`, or why not, in words.
 Conditions = dict[str, dict[str, int]]
 

@@ -54,6 +54,17 @@ class TapeFeed:
             self._chunks[step] = chunk
         return chunk
 
+    def readable(self, step: int) -> bool:
+        """Whether the tape of a step is there and is the recorded one."""
+        record = self.records.get(step)
+        if record is None or record.tape is None:
+            return False
+        try:
+            read_chunk(self._tape, record.tape)
+        except VeristepError:
+            return False
+        return True
+
     def drop(self, step: int) -> None:
         """Let go of the tape of a step that is over."""
         self._chunks.pop(step, None)
@@ -68,14 +79,16 @@ class TapeFeed:
 
     # -- putting it in place ------------------------------------------------------------------------
 
-    def impose_random(self, step: int) -> None:
-        """Put the random states in place that a step began with."""
-        self._impose(step, "rng")
+    def random_state(self, step: int, name: str) -> randomness.State | None:
+        """Return the random states a step began with (``rng``), or the update before it ended with.
 
-    def impose_random_after_last(self, step: int) -> None:
-        """Put the random states in place that the update before a step ended with, if they are kept."""
-        if step in self.records:
-            self._impose(step, "rng_after_last")
+        The latter (``rng_after_last``) are kept only for scripts that need them.
+        """
+        if step not in self.records:
+            return None
+        chunk = self.chunk(step)
+        state: randomness.State | None = chunk["states"][chunk[name]] if chunk[name] >= 0 else None
+        return state
 
     def taped_or_live(self, taped: Any, live: torch.Tensor) -> torch.Tensor | None:
         """Return the taped tensor where it is another one than the live one; None to keep the live one."""
@@ -84,14 +97,6 @@ class TapeFeed:
         if isinstance(taped, dict) and taped.get("digest") not in (None, digest(live).hex()):
             self._fail("a batch was too large to be kept, and the replay's own differs from it")
         return None
-
-    # -- inner workings -----------------------------------------------------------------------------
-
-    def _impose(self, step: int, name: str) -> None:
-        chunk = self.chunk(step)
-        number = chunk[name]
-        if number >= 0:
-            randomness.restore(chunk["states"][number])
 
 
 class IntervalFeed(TapeFeed):
@@ -104,6 +109,7 @@ class IntervalFeed(TapeFeed):
     def __init__(self, order: Order, mine: StreamOrder, fail: Fail) -> None:
         super().__init__(order, mine, fail)
         self._evaluated: set[int] = set()
+        self._start, self._stop = self.records[order.start], order.stop
         self._fetches = self._taped_fetches()
         # Loaders of which it was guessed how far the run was ahead, and what they were given last.
         self._guessed: set[int] = set()
@@ -133,6 +139,11 @@ class IntervalFeed(TapeFeed):
             if len(given) > 1 and equal.count(True) == 1:
                 self._guessed.discard(slot)
 
+    def needs(self, slot: int, index: int) -> bool:
+        """Whether a batch of the run is used in the interval, or later, and not before."""
+        name = str(slot)
+        return index >= self._start.consumed.get(name, self._start.yields.get(name, 0))
+
     def fetch_ahead_varies(self) -> bool:
         """Whether which batch a step used had to be guessed, and cannot be."""
         counts = [self.records[step].yields for step in sorted(self.records)]
@@ -152,7 +163,7 @@ class IntervalFeed(TapeFeed):
     def _taped_fetches(self) -> dict[tuple[int, int], dict[str, Any]]:
         found: dict[tuple[int, int], dict[str, Any]] = {}
         for step, record in self.records.items():
-            if record.tape is None:
+            if record.tape is None or step >= self._stop:
                 continue
             chunk = self.chunk(step)
             self._evaluated.update(chunk.get("evaluated", ()))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from veristep.errors import VeristepError
 from veristep.ledger.snapshots import FOLDER, Manifest, SnapshotStore
-from veristep.replay.audit import LOOK_BACK_STEPS, Auditor
+from veristep.replay.audit import Auditor
+from veristep.replay.orders import LOOK_BACK_STEPS
 from veristep.replay.plan import Interval
 
 
@@ -33,13 +34,14 @@ def files(auditor: Auditor, interval: Interval) -> list[Path]:
     """
     origin, run = auditor.origin, auditor.run
     names = {file.object for file in origin.code.files} | {file.object for file in origin.preserved}
+    names.update(str(line["objects"]) for line in run.of_type("epoch"))
     paths: set[Path] = set()
     for stream in (run.streams[name] for name in interval.streams):
         ends = (stream.snapshots.get(step) for step in (interval.start, interval.stop))
         snapshots = [each.object for each in ends if each is not None and each.object]
         names.update(snapshots)
         paths.update(part for name in snapshots for part in _parts(auditor, name))
-        for step in range(max(0, interval.start - LOOK_BACK_STEPS), interval.stop):
+        for step in range(max(0, interval.start - LOOK_BACK_STEPS), interval.stop + 1):
             record = stream.steps.get(step)
             if record is not None and record.tape is not None:
                 paths.add(run.tape / record.tape[0])
