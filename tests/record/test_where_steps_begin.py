@@ -24,6 +24,9 @@ class Told:
         self.points.append(f"batch {slot}.{index}")
         return value
 
+    def epoch(self, step: Underway, slot: int, first: int, loader: Any) -> None:
+        self.points.append(f"epoch {slot} from {first}")
+
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         self.points.append("inputs")
         return args, kwargs
