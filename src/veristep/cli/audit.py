@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     "--pretend",
     "pretends",
     type=click.IntRange(min=0),
+    default=0,
     metavar="N",
-    help="Replay N intervals again with date, host, user, job and the like varied, to wake dormant code "
-    "[default: 1, in an audit of three intervals or more].",
+    help="Replay N intervals again with date, host, user, job and the like varied, to wake dormant code.",
 )
 @running_options
 @room_options
@@ -65,7 +65,7 @@ def command(
     asked: Asked,
     platform: str | None,
     conditions_budget: float | None,
-    pretends: int | None,
+    pretends: int,
     running: Running,
     room: RoomOptions,
     fail_on: str,

@@ -22,7 +22,7 @@ from veristep.replay.journal import Continued
 from veristep.replay.likeness import Likeness
 from veristep.replay.plan import Plan
 from veristep.replay.prepare import RoomOptions, Tell, prepare
-from veristep.replay.pretending import default_pretences, pretend
+from veristep.replay.pretending import pretend
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.resuming import Begun
 from veristep.replay.schedule import Schedule
@@ -45,7 +45,7 @@ def conduct(
     room: RoomOptions | None = None,
     tell: Tell = lambda _text: None,
     conditions_budget: float | None = None,
-    pretends: int | None = None,
+    pretends: int = 0,
 ) -> Audit:
     """Judge the intervals that the draw and the choice call for, and write the verdict down.
 
@@ -82,7 +82,7 @@ def conduct(
                 progress(each, expected)
             verdicts = {each.interval.number: each.verdict for each in judged}
         judged = settle(auditor, judged, conditions_budget)
-        judged = pretend(auditor, judged, default_pretences(judged) if pretends is None else pretends)
+        judged = pretend(auditor, judged, pretends)
         audit = audits.summarise(plan, judged, {**auditor.facts, **judging.facts}, recorded.run)
     course = Course.of(plan, schedule, draw, judged)
     audit = replace(audit, course=course)

@@ -14,14 +14,7 @@ from veristep.replay.pretend import VARIED, everything
 
 # A script that waits for ranks that are not there is not waited for longer than this.
 LIMIT_FACTOR, LIMIT_SECONDS = 5.0, 60.0
-# An audit of fewer intervals would take half as long again.
-PRETEND_FROM = 3
 SAME, OTHER, REFUSED = "same", "other", "refused"
-
-
-def default_pretences(judged: Sequence[Judged]) -> int:
-    """Return how many intervals are replayed under guises when nobody says: one, among three or more."""
-    return 1 if len(judged) >= PRETEND_FROM else 0
 
 
 def pretend(auditor: Auditor, judged: Sequence[Judged], count: int) -> list[Judged]:
