@@ -58,7 +58,7 @@ def test_a_sampled_digest_is_reproduced_from_its_seed_and_count() -> None:
     assert again == sampled
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**64 - 1), st.sampled_from([0.0, 1e9]), st.booleans())
 def test_units_copied_on_the_training_thread_have_the_digests_a_replay_computes(
     seed: int, deadline: float, grads: bool
