@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # An inherited wish to write no byte code would make every process compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench audit-bench matrix clean
+.PHONY: demo test test-long lint bench audit-bench matrix clean
 
 # The stamp makes both commands work offline once everything is installed.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -18,7 +18,11 @@ demo: $(VENV)/installed
 	$(BIN)/veristep demo
 
 test: $(VENV)/installed lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --durations 25
+
+# What `make test` leaves out.
+test-long: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

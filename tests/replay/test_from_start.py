@@ -31,6 +31,7 @@ def test_an_honest_run_is_verified_without_conditions(lab: Lab) -> None:
     }
 
 
+@pytest.mark.long
 def test_all_ranks_are_run_from_their_start(lab: Lab) -> None:
     lab.script("ddp")
     lab.record(torchrun("ddp.py", "--steps", "12"))
@@ -68,6 +69,7 @@ SEEDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SEEDS)
 def test_a_script_seeded_otherwise_each_time_is_unverified_not_accused(lab: Lab, name: str) -> None:
     script = lab.script("classifier_loader")

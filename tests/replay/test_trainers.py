@@ -24,6 +24,7 @@ def test_a_trainers_run_records_and_replays_bit_for_bit(lab: Lab, script: str) -
     assert coverage["not_checked"] == {}
 
 
+@pytest.mark.long
 def test_a_gradient_that_a_closure_computed_is_named_when_it_is_scaled(lab: Lab) -> None:
     lab.script("lightning_run")
     implant = scaled_gradient.plant(lab.folder / "implant", steps=[14]).parent
@@ -35,6 +36,7 @@ def test_a_gradient_that_a_closure_computed_is_named_when_it_is_scaled(lab: Lab)
     assert finding["evidence"]["tensors"][0] == "net.1.weight"
 
 
+@pytest.mark.long
 def test_a_weight_nudged_between_two_intervals_of_a_trainer_is_named(lab: Lab) -> None:
     # No step of the first interval begins with it, and the second one's snapshot holds it.
     lab.script("hf_trainer")

@@ -32,6 +32,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         "XDG_CACHE_HOME": str(home / "cache"),
         "VERISTEP_LEDGER": str(tmp_path / "ledger"),
         "PYTHONPYCACHEPREFIX": str(BYTE_CODE),
+        # The clean room's environment is built once for the tests that are about it.
+        "VERISTEP_IN_PLACE": "1",
     }
     for name, value in private.items():
         monkeypatch.setenv(name, value)
