@@ -59,6 +59,8 @@ ENTRY_SHARE, GRADS_SHARE = 0.2, 0.4
 # A step too short for all digests takes gradients or parameters, and a very short one often neither, by a
 # coin nobody can foresee.
 _PARAMS, _GRADS, _NOTHING = 0, 1, 2
+# A step has a digest at least this often, so that no interval is without.
+MOST_WITHOUT = 8
 # How often such a run tries again whether everything fits.
 TRY_ALL_EVERY = 64
 # The gradient norm reads every gradient once more: measured at every tenth step or more rarely, by what it
@@ -114,6 +116,7 @@ class Recorder:
         self._units = Cut(())
         self._hypers: dict[int, Hyperparameters] = {}
         self._next_norm = 0
+        self._without = 0
         self._announced_gap = ""
         self._spoiled = -1
         self._finished = False
@@ -335,7 +338,11 @@ class Recorder:
     def _whose_turn(self, step: Underway) -> int:
         thrown = self.beacon.seed(step.number, TURN) / 2.0**64
         chance = self.allowance.chance()
-        return _NOTHING if thrown >= chance else _GRADS if thrown < chance / 2 else _PARAMS
+        if thrown >= chance and self._without < MOST_WITHOUT:
+            self._without += 1
+            return _NOTHING
+        self._without = 0
+        return _GRADS if thrown < chance / 2 else _PARAMS
 
     def _cut(self, optimizer: int, parameters: list[torch.Tensor]) -> Cut:
         """Return how an optimizer's parameters are cut; worked out again whenever the roster changes."""
@@ -398,7 +405,7 @@ class Recorder:
 
     def _write_epoch(self, line: dict[str, Json], order: Tree) -> None:
         packed = b"".join(pack.write(order, to_part).buffers)
-        name = self.objects.put(packed) if order and not self._disk_is_full else ""
+        name = self.objects.put(packed) if order and not self._disk_is_full else None
         self.channel.line({**line, "objects": name})
 
     def _write(self, gathered: Gathered) -> None:

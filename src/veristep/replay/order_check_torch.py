@@ -99,7 +99,7 @@ class OrderCheck:
             self._first, self._indices = first, []
         wanted = index - first + 1
         if len(self._indices) < wanted:
-            self._indices = self._derive(str(epoch["objects"]), 2 * wanted)
+            self._indices = self._derive(str(epoch["objects"] or ""), 2 * wanted)
         return self._indices[index - first] if index - first < len(self._indices) else None
 
     def _derive(self, name: str, count: int) -> list[Any]:

@@ -34,7 +34,7 @@ def files(auditor: Auditor, interval: Interval) -> list[Path]:
     """
     origin, run = auditor.origin, auditor.run
     names = {file.object for file in origin.code.files} | {file.object for file in origin.preserved}
-    names.update(str(line["objects"]) for line in run.of_type("epoch"))
+    names.update(str(line["objects"]) for line in run.of_type("epoch") if line["objects"])
     paths: set[Path] = set()
     for stream in (run.streams[name] for name in interval.streams):
         ends = (stream.snapshots.get(step) for step in (interval.start, interval.stop))

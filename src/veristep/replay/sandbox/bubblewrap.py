@@ -6,6 +6,7 @@ No network but a loopback device, no processes but its own, no home folder; it e
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ PROGRAM = "bwrap"
 PROBE_SECONDS = 10
 # Bubblewrap takes 9000 words at most; a mount is three.
 MAX_MOUNTS = 2500
+# Processes started and ended before a replay's own, so that its id is another one each time.
+MOST_PROCESSES = 200
+_COUNT_PROCESSES = 'n=$1; shift; while [ "$n" -gt 0 ]; do (:); n=$((n - 1)); done; "$@"; exit $?'
 _SPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
 # Own user namespace, and none within it; own user namespace; none, which only root can do.
 _USERS = (("--unshare-user", "--disable-userns"), ("--unshare-user",), ())
@@ -72,7 +76,7 @@ def start(launch: Launch, output: IO[bytes]) -> subprocess.Popen[bytes]:
         listing = _memory(b"".join(os.fsencode(word) + b"\0" for word in words))
         given.append(listing)
         return subprocess.Popen(
-            [PROGRAM, "--args", str(listing), "--", *launch.command],
+            [PROGRAM, "--args", str(listing), "--", *_numbered(launch.command)],
             env=launch.environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -84,6 +88,16 @@ def start(launch: Launch, output: IO[bytes]) -> subprocess.Popen[bytes]:
     finally:
         for descriptor in given:
             os.close(descriptor)
+
+
+def _numbered(command: Sequence[str]) -> list[str]:
+    """Return a command line that runs a command under another process id each time.
+
+    In a process namespace of its own every replay would have the same one, and a script that draws its seed
+    from it would differ from its record in the same way every time: that is how tampering looks.
+    """
+    count = secrets.randbelow(MOST_PROCESSES) + 1
+    return ["/bin/sh", "-c", _COUNT_PROCESSES, "sh", str(count), *command]
 
 
 def arguments(users: Sequence[str], launch: Launch, etc: Sequence[Mount]) -> list[str]:
