@@ -100,7 +100,7 @@ class Ray:
                 log_to_driver=False,
                 logging_level="ERROR",
                 configure_logging=False,
-                **({} if os.environ.get("RAY_ADDRESS") else {"num_cpus": self._options.workers or None}),
+                **_where(self._options.workers),
             )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             where = os.environ.get("RAY_ADDRESS")
@@ -209,3 +209,13 @@ def _import() -> Any:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+
+
+def _where(workers: int) -> dict[str, Any]:
+    """Return which cluster to use: the one the user names, else one of this audit's own.
+
+    Left to itself Ray takes the cluster it last heard of on this machine, gone or not.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        return {}
+    return {"address": "local", "num_cpus": workers or None}
