@@ -65,7 +65,9 @@ for x, y in {batches}:
     "batches",
     [
         "DataLoader(data, batch_size=16, shuffle=True)",
-        "[(torch.randn(16, 8), torch.randint(2, (16,))) for _ in range(20)]",
+        pytest.param(
+            "[(torch.randn(16, 8), torch.randint(2, (16,))) for _ in range(20)]", marks=pytest.mark.long
+        ),
     ],
     ids=["a loader", "no loader"],
 )

@@ -50,6 +50,7 @@ def test_a_worker_killed_mid_audit_is_replaced_and_the_verdict_is_the_local_one(
     assert out == expected
 
 
+@pytest.mark.long
 @needs_ray
 @pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("unshare") is None, reason="hiding the ledger needs root and unshare"
