@@ -6,7 +6,6 @@ import pytest
 
 from lab import Lab, python
 
-
 SOON = 6
 SEEDS = [*range(SOON), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(SOON, 20))]
 
