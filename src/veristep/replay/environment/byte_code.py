@@ -76,7 +76,8 @@ def compile_into(interpreter: Interpreter, sandbox: Sandbox, executable: str, fr
     place = interpreter.byte_code
     with tempfile.TemporaryDirectory(prefix="vsw-") as folder:
         room = os.path.realpath(folder)
-        mounts = [Mount(each, each) for each in {*interpreter.readable, boot.package_folder()}]
+        seen = {*interpreter.readable, boot.package_folder(), *_own_environment(executable)}
+        mounts = [Mount(each, each) for each in sorted(seen)]
         mounts += [Mount(each, each, writable=True) for each in (room, str(fresh))]
         if sandbox.own_root:
             # Shown where replays will find it: its files are named by where their source is, not by this.
@@ -100,3 +101,9 @@ def compile_into(interpreter: Interpreter, sandbox: Sandbox, executable: str, fr
             finally:
                 process.kill()
                 process.wait()
+
+
+def _own_environment(executable: str) -> list[str]:
+    """Return the virtual environment of a program; one inside the code is not among what is readable."""
+    folder = Path(executable).parent.parent
+    return [str(folder)] if (folder / "pyvenv.cfg").exists() else []
