@@ -16,7 +16,7 @@ from typing import Any
 from veristep.drill.reversed_update import plant
 from veristep.errors import UnavailableError
 
-INTERVAL = 32
+INTERVAL = 48
 EPOCHS = 12
 STEPS_PER_EPOCH = 24
 PLANTED = 3
