@@ -23,6 +23,9 @@ UNIT_BYTES = 1 << 15
 PREFIX_BYTES = 16
 _ITEM_BITS = re.compile(r"[a-z_]*?(\d+)", re.ASCII)
 
+# Steps in a row that may show no unit at all: very short ones.
+MOST_WITHOUT = 8
+
 
 class Unit(NamedTuple):
     """Bytes ``start:stop`` of tensor number `tensor` of `size` bytes; `whole` when that is all of it."""

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from veristep.core.canonical import Json
 from veristep.core.records import SnapshotRecord
-from veristep.core.units import Cut
+from veristep.core.units import MOST_WITHOUT, Cut
 from veristep.ledger.objects import ObjectStore
 from veristep.ledger.snapshots import FOLDER, SnapshotStore
 from veristep.record import disk, pack, platform_torch
@@ -59,8 +59,6 @@ ENTRY_SHARE, GRADS_SHARE = 0.2, 0.4
 # A step too short for all digests takes gradients or parameters, and a very short one often neither, by a
 # coin nobody can foresee.
 _PARAMS, _GRADS, _NOTHING = 0, 1, 2
-# A step has a digest at least this often, so that no interval is without.
-MOST_WITHOUT = 8
 # How often such a run tries again whether everything fits.
 TRY_ALL_EVERY = 64
 # The gradient norm reads every gradient once more: measured at every tenth step or more rarely, by what it
@@ -342,7 +340,9 @@ class Recorder:
             self._without += 1
             return _NOTHING
         self._without = 0
-        return _GRADS if thrown < chance / 2 else _PARAMS
+        # Where in its range the throw fell is a fair coin, whether it won the turn or the turn was due.
+        place = thrown / chance if thrown < chance else (thrown - chance) / (1.0 - chance)
+        return _GRADS if place < 1 / 2 else _PARAMS
 
     def _cut(self, optimizer: int, parameters: list[torch.Tensor]) -> Cut:
         """Return how an optimizer's parameters are cut; worked out again whenever the roster changes."""

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from veristep.core.canonical import Json
 from veristep.core.records import StepRecord
+from veristep.core.units import MOST_WITHOUT
 from veristep.replay import order as words
 from veristep.replay.order import Answer, Difference, Sampled
 
@@ -27,6 +28,7 @@ class Answering:
         # The last step whose every block was compared and equal, or the start.
         self._certain = start
         self._states = 0
+        self._without = 0
 
     @property
     def open(self) -> bool:
@@ -41,6 +43,12 @@ class Answering:
     def matched(self, record: StepRecord) -> None:
         """Count a step whose digests were all equal."""
         digests = [each for each in (record.entry, record.grads, record.params) if each is not None]
+        self._without = 0 if any(each.units for each in digests) else self._without + 1
+        if self._without > MOST_WITHOUT:
+            # The recorder never leaves out so many: a record that shows nothing proves nothing.
+            self.fail(
+                f"the records of {self._without} steps to {record.step} hold no digest to compare with"
+            )
         if all(each.complete for each in digests):
             self._certain = record.step + 1
         self._answer = replace(
