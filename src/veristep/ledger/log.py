@@ -326,6 +326,8 @@ class Ledger:
             yield
 
     def _check(self) -> None:
+        # Recalled before the log is read: what another process appends and remembers meanwhile is no loss.
+        seen = memory.recall(self.origin)
         with self._reading():
             # One snapshot: other processes may be appending.
             self._connection.execute("BEGIN")
@@ -333,7 +335,6 @@ class Ledger:
                 self._head = sequencer.read_head(self._connection, self.origin)
                 note = rows.latest_checkpoint(self._connection).note
                 current = checkpoints.open_checkpoint(note, self._key)
-                seen = memory.recall(self.origin)
                 if seen is not None:
                     memory.check(seen, str(self._key), current, self._prove)
             finally:
