@@ -23,7 +23,10 @@ def in_place(python: RecordedPython, root: str, byte_code: Path) -> Interpreter:
     readable = sorted(
         each for each in folders if each.startswith("/") and not below(each, root) and _holds_modules(each)
     )
-    name = hashlib.sha256("\n".join([python.executable, python.build, *readable]).encode()).hexdigest()[:16]
+    # Byte code is made of what the interpreter finds by itself; a folder that only this run's module path
+    # named has no part in it, and one for each such folder would fill the disk.
+    found = [each for each in readable if _found_by_itself(each, python)]
+    name = hashlib.sha256("\n".join([python.executable, python.build, *found]).encode()).hexdigest()[:16]
     return Interpreter(
         kind=IN_PLACE,
         readable=tuple(readable),
@@ -32,6 +35,10 @@ def in_place(python: RecordedPython, root: str, byte_code: Path) -> Interpreter:
         byte_code=byte_code / name,
         virtual=python.virtual,
     )
+
+
+def _found_by_itself(path: str, python: RecordedPython) -> bool:
+    return path in python.packages() or below(path, python.prefix) or below(path, python.base)
 
 
 def _holds_modules(path: str) -> bool:
