@@ -37,7 +37,7 @@ audit-bench: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python bench/overhead.py
 
-# Every kind of script, honest and sabotaged in six ways: half an hour on two cores.
+# Every kind of script, honest and sabotaged in six ways: about an hour on two cores.
 matrix: $(VENV)/installed
 	$(BIN)/python bench/matrix.py
 

@@ -1,12 +1,15 @@
 """Every kind of script, honest and sabotaged in six ways: is the honest one verified, each sabotage named?
 
 Each cell trains a script under `veristep run`, audits it, and compares what the audit says with what was
-done. An honest run is audited whole, a sabotaged one in the intervals around the act; --whole and
---from-start audit every run in that way. A sabotage acts at one per cent of the updates (at least one),
-drawn at random behind the first interval. Prints a Markdown table; the exit status is 1 when a sabotage was
-missed or named wrong, or an honest run was not verified.
+done. An honest run is audited whole, a sabotaged one in the intervals around the act, with the defaults of
+an audit; --whole and --from-start audit every run in that way. A sabotage acts at one per cent of the
+updates (at least one), drawn at random behind the first interval. Prints a Markdown table; the exit status
+is 1 when a sabotage was missed or named wrong, or an honest run was not verified.
 
-    python bench/matrix.py [--script NAME ...] [--cell NAME ...] [--jobs N] [--json FILE]
+Replays run in the run's own environment. --clean-room has them run in one that is built from the registry,
+once, in a ledger that all cells share; then one cell runs at a time.
+
+    python bench/matrix.py [--script NAME ...] [--cell NAME ...] [--jobs N] [--clean-room] [--json FILE]
     python bench/matrix.py --table FILE      # the table of cells collected with --json, the latest of each
 """
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -43,21 +47,24 @@ class Subject:
         steps: what it is told to train.
         updates: optimizer updates that makes, at least.
         ranks: processes it trains in.
+        words: further arguments.
     """
 
     script: str
     steps: int = 24
     updates: int = 24
     ranks: int = 1
+    words: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What its row is called."""
-        return self.script if self.ranks == 1 else f"{self.script}, {self.ranks} ranks"
+        name = " ".join([self.script, *self.words[1::2]])
+        return name if self.ranks == 1 else f"{name}, {self.ranks} ranks"
 
     def command(self) -> list[str]:
         """Return its command line."""
-        words = (f"{self.script}.py", "--steps", str(self.steps))
+        words = (f"{self.script}.py", "--steps", str(self.steps), *self.words)
         return python(*words) if self.ranks == 1 else torchrun(*words, ranks=self.ranks)
 
 
@@ -68,6 +75,9 @@ SUBJECTS = (
     Subject("gan", steps=12),  # two updates an iteration
     Subject("amp_clip", steps=30, updates=20),  # some updates are skipped
     Subject("resumes"),
+    Subject("optimizers", words=("--optimizer", "sgd")),
+    Subject("optimizers", words=("--optimizer", "lbfgs")),
+    Subject("compiled"),
     Subject("unusual", steps=12),  # two updates an iteration
     Subject("functional_loss"),
     Subject("prefetch_loader"),
@@ -91,6 +101,7 @@ class Cell:
         says: that, in a few words.
         acted: the steps the implant acted at.
         seconds: wall time of training and audit.
+        environment: what the replays ran in, as the audit calls it; empty when none ran.
     """
 
     subject: str
@@ -99,6 +110,37 @@ class Cell:
     says: str
     acted: tuple[int, ...] = ()
     seconds: float = 0.0
+    environment: str = ""
+
+
+@dataclass(frozen=True)
+class How:
+    """How the cells of one call are run.
+
+    Attributes:
+        room: folder for the cells' own folders, and for what they share.
+        options: of every audit; without any, each cell has its own.
+        clean: whether replays run in an environment built from the registry.
+    """
+
+    room: Path
+    options: tuple[str, ...] = ()
+    clean: bool = False
+
+    def lab(self, folder: Path) -> Lab:
+        """Return a laboratory for one cell."""
+        lab = Lab(folder)
+        if self.clean:
+            del lab.environment["VERISTEP_IN_PLACE"]
+            # Where the registry is, is the user's own configuration of pip. A ledger keeps what it built.
+            own = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+            shared = {
+                "VERISTEP_LEDGER": str(self.room / "ledger"),
+                "XDG_CACHE_HOME": str(self.room / "cache"),
+                "XDG_STATE_HOME": str(self.room / "state"),
+            }
+            lab.environment |= {"HOME": os.environ["HOME"], **own, **shared}
+        return lab
 
 
 def main() -> int:
@@ -107,17 +149,25 @@ def main() -> int:
     kinds = [HONEST, *(each.name for each in REHEARSALS)]
     words.add_argument("--script", action="append", choices=sorted({each.script for each in SUBJECTS}))
     words.add_argument("--cell", action="append", choices=kinds)
+    words.add_argument("--ranks", type=int, help="only trainings of so many processes")
     words.add_argument("--jobs", type=int, default=2)
     words.add_argument(
         "--whole", action="store_true", help="audit all of a sabotaged run, not around the act"
     )
     words.add_argument("--from-start", action="store_true", help="audit by executing from the start")
+    words.add_argument("--clean-room", action="store_true", help="replay in a rebuilt environment")
+    words.add_argument("--room", type=Path, help="folder to work in and to leave, in place of a new one")
     words.add_argument("--json", type=Path, help="file to add the cells to, as JSON lines")
     words.add_argument("--table", type=Path, help="print the table of such a file and run nothing")
     chosen = words.parse_args()
     if chosen.table:
         return _report(_read(chosen.table))
-    subjects = [each for each in SUBJECTS if not chosen.script or each.script in chosen.script]
+    subjects = [
+        each
+        for each in SUBJECTS
+        if not chosen.script or each.script in chosen.script
+        if chosen.ranks in (None, each.ranks)
+    ]
     rehearsals: list[Rehearsal | None] = [None, *REHEARSALS]
     pairs = [
         (subject, rehearsal)
@@ -128,10 +178,10 @@ def main() -> int:
     ]
     cells: list[Cell] = []
     with tempfile.TemporaryDirectory(prefix="veristep-matrix-") as folder:
-        room = Path(folder)
-        with ThreadPoolExecutor(chosen.jobs) as pool:
+        how = How(chosen.room or Path(folder), _options(chosen), clean=chosen.clean_room)
+        with ThreadPoolExecutor(1 if chosen.clean_room else chosen.jobs) as pool:
             jobs = [
-                pool.submit(_cell, room / str(number), *pair, _options(chosen))
+                pool.submit(_cell, Path(folder) / str(number), *pair, how)
                 for number, pair in enumerate(pairs)
             ]
             for job in jobs:
@@ -179,16 +229,19 @@ def table(cells: Iterable[Cell]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _cell(folder: Path, subject: Subject, rehearsal: Rehearsal | None, audit: tuple[str, ...]) -> Cell:
+def _cell(folder: Path, subject: Subject, rehearsal: Rehearsal | None, how: How) -> Cell:
     began = time.monotonic()
     kind = HONEST if rehearsal is None else rehearsal.name
     acted = _steps(subject) if rehearsal else ()
     rank = subject.ranks - 1 if rehearsal is not None and rehearsal.ranks > 1 else None
+    environment = ""
     try:
-        right, says = _try(folder, subject, rehearsal, acted, rank, audit)
+        verdict = _try(folder, subject, rehearsal, acted, rank, how)
+        environment = str(verdict["room"].get("environment") or "")
+        right, says = _honest(verdict) if rehearsal is None else _named(verdict, rehearsal, acted, rank)
     except Exception as error:  # noqa: BLE001 - one broken cell must not hide the others
         right, says = False, f"FAILED: {str(error).strip().splitlines()[-1][:120]}"
-    return Cell(subject.name, kind, right, says, acted, time.monotonic() - began)
+    return Cell(subject.name, kind, right, says, acted, time.monotonic() - began, environment)
 
 
 def _try(
@@ -197,19 +250,19 @@ def _try(
     rehearsal: Rehearsal | None,
     acted: tuple[int, ...],
     rank: int | None,
-    audit: tuple[str, ...],
-) -> tuple[bool, str]:
-    lab = Lab(folder)
+    how: How,
+) -> Mapping[str, Any]:
+    """Train and audit; return the verdict."""
+    lab = how.lab(folder)
     lab.script(subject.script)
     extra = {}
     if rehearsal is not None:
         options = {} if rank is None else {"rank": rank}
         implant = rehearsal.plant(folder / "implant", steps=acted, **options)
         extra = {"PYTHONPATH": str(implant.parent)}
-    lab.record(subject.command(), interval=INTERVAL, extra=extra)
+    run = lab.record(subject.command(), interval=INTERVAL, extra=extra)
     around = f"--steps={acted[0] - 1}:{acted[-1] + 2}" if acted else "--all"
-    verdict = lab.audit("last", *(audit or (around,)), status=None)
-    return _honest(verdict) if rehearsal is None else _named(verdict, rehearsal, acted, rank)
+    return lab.audit(run, *(how.options or (around,)), status=None, cheap=False)
 
 
 def _steps(subject: Subject) -> tuple[int, ...]:
@@ -225,7 +278,7 @@ def _honest(verdict: Mapping[str, Any]) -> tuple[bool, str]:
     coverage = verdict["coverage"]
     if verdict["verdict"] != "verified" or coverage["steps_checked"] < coverage["steps"]:
         return False, f"{verdict['verdict'].upper()}: {verdict['reason'][:120]}"
-    return True, "verified"
+    return True, ", ".join(["verified", verdict["reason"]]) if verdict["reason"] else "verified"
 
 
 def _named(
@@ -233,7 +286,7 @@ def _named(
 ) -> tuple[bool, str]:
     findings = verdict["findings"]
     if not findings:
-        said = verdict["verdict"] if verdict["verdict"] == "verified" else verdict["reason"][:120]
+        said = ", ".join(each for each in (verdict["verdict"], verdict["reason"][:120]) if each)
         return False, f"MISSED: {said}"
     wrong = [
         finding

@@ -65,7 +65,7 @@ def alternated(model: str, seconds: float) -> None:
     Nothing but recording differs between neighbouring blocks, so this is much sharper than two processes
     on a busy machine; the supervisor runs throughout.
     """
-    block = {"mlp": 100, "convnet": 30, "transformer": 4}[model]
+    block = {"mlp": 250, "convnet": 60, "transformer": 5}[model]
     with tempfile.TemporaryDirectory() as folder:
         result = train(model, seconds, Path(folder) / "ledger", "--alternate", str(block))
     medians = sorted(ratio for ratio, _, _ in result["ratios"])

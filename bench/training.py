@@ -82,6 +82,11 @@ def recording_switch() -> Callable[[bool], None]:
     return switch
 
 
+# What the background thread does for a step it does up to a quarter of a second later. So long after a
+# switch no step is timed: the cost of one kind of block would be measured in the other.
+SETTLE_SECONDS = 0.35
+
+
 def alternate(step: Callable[[], None], block: int, seconds: float) -> list[tuple[float, float, float]]:
     """Run blocks of steps with recording on and off in turn.
 
@@ -94,6 +99,9 @@ def alternate(step: Callable[[], None], block: int, seconds: float) -> list[tupl
         times: dict[bool, list[float]] = {}
         for on in (True, False) if len(ratios) % 2 else (False, True):
             switch(on)
+            settled = time.perf_counter() + SETTLE_SECONDS
+            while time.perf_counter() < settled:
+                step()
             times[on] = []
             for _ in range(block):
                 began = time.perf_counter()

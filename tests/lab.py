@@ -7,16 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from once import BYTE_CODE, share_byte_code
+
 SCRIPTS = Path(__file__).parent / "scripts"
-# Byte code of torch is compiled once for all tests, not once per private home.
-BYTE_CODE = Path(tempfile.gettempdir()) / f"veristep-test-bytecode-{os.getuid()}"
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,7 @@ class Lab:
         for name in ("home", "work", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         home = self.folder / "home"
-        # Replays keep byte code of their own; it too is compiled once for all tests.
-        shared = BYTE_CODE.with_name(BYTE_CODE.name + "-replay")
-        shared.mkdir(mode=0o700, exist_ok=True)
-        cache = home / "cache" / "veristep"
-        cache.mkdir(parents=True, exist_ok=True)
-        if not (cache / "replay-bytecode").exists():
-            (cache / "replay-bytecode").symlink_to(shared)
+        share_byte_code(home / "cache")
         keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
         self.environment = {name: os.environ[name] for name in keep if name in os.environ} | {
             "HOME": str(home),
@@ -72,6 +65,13 @@ class Lab:
     def work(self) -> Path:
         return self.folder / "work"
 
+    def copy(self, folder: Path) -> Lab:
+        """Return another laboratory with a copy of the ledger, to break; trainings lie where they lay."""
+        other = Lab(folder)
+        shutil.copytree(self.ledger, other.ledger)
+        shutil.copytree(self.folder / "home" / "state", other.folder / "home" / "state", dirs_exist_ok=True)
+        return other
+
     def script(self, name: str) -> Path:
         """Copy a training script and its data into the working directory."""
         for each in (f"{name}.py", "digits.npz", "corpus.txt"):
@@ -79,7 +79,10 @@ class Lab:
         return self.work / f"{name}.py"
 
     def veristep(
-        self, *words: str, extra: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        *words: str,
+        extra: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> Done:
         """Run ``veristep WORDS``."""
         done = subprocess.run(
@@ -95,13 +98,14 @@ class Lab:
 
     @contextmanager
     def started(
-        self, *words: str, extra: Mapping[str, str] | None = None
+        self, *words: str, extra: Mapping[str, str] | None = None, stdin: int | None = None
     ) -> Iterator[subprocess.Popen[str]]:
         """Run ``veristep WORDS`` beside the test; it is ended when the test is done with it."""
         process = subprocess.Popen(
             [sys.executable, "-m", "veristep.cli.main", *words],
             cwd=self.work,
             env=self.environment | dict(extra or {}),
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -126,13 +130,22 @@ class Lab:
         runs = self.veristep("runs", "--json").json()["runs"]
         return str(runs[-1]["run"])
 
-    def audit(self, *words: str, status: int | None = 0) -> dict[str, Any]:
-        """Audit and return the verdict; the exit status must be `status`."""
-        # Checks that cost further replays are for the tests that are about them.
+    def audit(
+        self,
+        *words: str,
+        status: int | None = 0,
+        cheap: bool = True,
+        extra: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Audit and return the verdict; the exit status must be `status`.
+
+        Checks that cost further replays are for the tests that are about them: a cheap audit has none that
+        `words` does not ask for; the others are as a user has them.
+        """
         for option in ("--conditions-budget", "--pretend"):
-            if option not in words and "--from-start" not in words:
+            if cheap and option not in words and "--from-start" not in words:
                 words = (*words, option, "0")
-        done = self.veristep("audit", *words, "--json")
+        done = self.veristep("audit", *words, "--json", extra=extra)
         assert status is None or done.status == status, done.out + done.err
         result: dict[str, Any] = done.json()
         return result

@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from once import BYTE_CODE, made_once, share_byte_code
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 TIMEOUT_SECONDS = 180
@@ -47,24 +48,30 @@ def _environment(home: Path) -> dict[str, str]:
     for name in folders:
         environment[name] = str(home / name.lower())
     environment["HOME"] = str(home)
-    cache = Path(tempfile.gettempdir()) / "veristep-test-pycache"
-    environment["PYTHONPYCACHEPREFIX"] = str(cache)
+    environment["PYTHONPYCACHEPREFIX"] = str(BYTE_CODE)
+    share_byte_code(Path(environment["XDG_CACHE_HOME"]))
     return environment
 
 
 @pytest.fixture(scope="session")
 def veristep(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """A folder with a run of 30 steps in its ledger, two of whose intervals were audited."""
-    home = tmp_path_factory.mktemp("home")
-    folder = tmp_path_factory.mktemp("training")
+    return _cli(made_once(tmp_path_factory, "reading", _record))
+
+
+def _cli(base: Path) -> Cli:
+    return Cli(base / "training", base / "home" / "ledger", _environment(base / "home"))
+
+
+def _record(base: Path) -> None:
+    cli = _cli(base)
+    cli.folder.mkdir()
     for name in ("classifier_loader.py", "digits.npz"):
-        shutil.copy(SCRIPTS / name, folder)
-    cli = Cli(folder, home / "ledger", _environment(home))
+        shutil.copy(SCRIPTS / name, cli.folder)
     ran = cli("run", "--interval", "5", "--", sys.executable, "classifier_loader.py")
     assert ran.returncode == 0, ran.stderr
     audited = cli("audit", "--intervals", "2", "--in-place")
     assert audited.returncode == 0, audited.stdout + audited.stderr
-    return cli
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import BYTE_CODE
+from once import BYTE_CODE
 from veristep.drill import (
     learning_rate_off_schedule,
     nudged_weights,
@@ -49,6 +49,8 @@ for batch in DataLoader(TensorDataset(numbers)) if loaded else [(each,) for each
     else:
         closure()
         optimizer.step()
+        if "twice" in sys.argv:
+            optimizer.step()
     lines.append([model.saw[-1], model.w.grad.item(), was, model.w.item()])
 print(json.dumps([lines, optimizer.param_groups[0]["lr"]]))
 """
@@ -104,6 +106,12 @@ def test_weights_are_nudged_after_the_update(tmp_path: Path) -> None:
     lines = train(tmp_path)
     assert lines[:3] == HONEST[:3]
     assert lines[3][3] == lines[4][2] == HONEST[3][3] + 0.25
+
+
+def test_an_update_without_a_forward_hands_the_repeated_batch_to_the_next(tmp_path: Path) -> None:
+    # Every other update has the forward, as where two optimizers share one: update 3 has none.
+    repeated_batch.plant(tmp_path, steps=[3])
+    assert [saw for saw, _, _, _ in train(tmp_path, "twice")] == [1.0, 2.0, 2.0, 4.0, 5.0, 6.0]
 
 
 @pytest.mark.parametrize("how", ["", "loader"])

@@ -12,13 +12,6 @@ from veristep.ledger.objects import ObjectStore
 from veristep.ledger.snapshots import Manifest, SnapshotStore
 
 
-@pytest.fixture
-def recorded(lab: Lab) -> Lab:
-    lab.script("functional_loss")
-    lab.record(python("functional_loss.py", "--steps", "20"))
-    return lab
-
-
 def snapshot_parts(lab: Lab, place: int) -> list[Path]:
     """Return the files a snapshot consists of: its manifest, and the parts."""
     name = [
@@ -96,7 +89,7 @@ def test_a_script_without_an_optimizer_step_is_not_covered_and_says_so(lab: Lab)
 def test_a_script_that_is_not_deterministic_is_unverified_not_accused(lab: Lab) -> None:
     lab.script("nondeterministic")
     lab.record(python("nondeterministic.py", "--steps", "20"))
-    verdict = lab.audit("last", "--all", status=3)
+    verdict = lab.audit("last", "--steps", "10:20", status=3)
     assert verdict["verdict"] == "unverified"
     assert "not deterministic" in verdict["reason"]
     assert verdict["findings"] == []
@@ -132,27 +125,23 @@ for step in range(12):
     assert "put_ does not have a deterministic implementation" in verdict["reason"].replace("'", "")
 
 
-def test_an_unknown_run_is_refused_with_a_hint(lab: Lab) -> None:
-    lab.script("no_optimizer")
-    lab.record(python("no_optimizer.py"))
-    done = lab.veristep("audit", "nonesuch")
+def test_an_unknown_run_is_refused_with_a_hint(recorded: Lab) -> None:
+    done = recorded.veristep("audit", "nonesuch")
     assert done.status == 2
     assert "no run 'nonesuch'" in done.err
     assert "veristep runs" in done.err
 
 
-def test_a_ledger_of_another_version_is_refused_with_a_hint(lab: Lab) -> None:
-    lab.script("no_optimizer")
-    lab.record(python("no_optimizer.py"))
-    marker = lab.ledger / "veristep-ledger.json"
+def test_a_ledger_of_another_version_is_refused_with_a_hint(recorded: Lab) -> None:
+    marker = recorded.ledger / "veristep-ledger.json"
     marker.chmod(0o600)
     marker.write_text(
         marker.read_text(encoding="utf-8").replace("veristep-ledger/1", "veristep-ledger/9"),
         encoding="utf-8",
     )
-    done = lab.veristep("audit", "last")
+    done = recorded.veristep("audit", "last")
     assert done.status == 3
     assert "error[unsupported-version]" in done.err
-    bare = lab.veristep("run", "--", "sh", "-c", "exit 7")
+    bare = recorded.veristep("run", "--", "sh", "-c", "exit 7")
     assert bare.status == 7
     assert bare.err.count("not recording") == 1

@@ -54,7 +54,7 @@ def contained(lab: Lab, act: str, target: Path) -> None:
     script.write_text(WRITES_ELSEWHERE.format(act=act), encoding="utf-8")
     lab.record(python("train.py", str(target)), interval=6)
     before = fingerprint(lab.folder / "elsewhere")
-    verdict = lab.audit("last", "--all", status=0 if SANDBOXED else 3)
+    verdict = lab.audit("last", "--steps", "6:12", status=0 if SANDBOXED else 3)
     if SANDBOXED:
         assert verdict["verdict"] == "verified", verdict
     else:
@@ -88,7 +88,7 @@ def test_a_delete_elsewhere_deletes_nothing(lab: Lab) -> None:
     script.write_text(WRITES_ELSEWHERE.format(act=act), encoding="utf-8")
     lab.record(python("train.py", str(folder / "precious.txt")), interval=6)
     (folder / "again.txt").write_text("x", encoding="utf-8")
-    lab.audit("last", "--all", status=0 if SANDBOXED else 3)
+    lab.audit("last", "--steps", "6:12", status=0 if SANDBOXED else 3)
     assert (folder / "again.txt").read_text(encoding="utf-8") == "x"
 
 
@@ -102,7 +102,7 @@ def test_a_file_changed_in_place_is_as_it_was_in_the_room_and_as_it_is_outside(l
     script.write_text(WRITES_ELSEWHERE.format(act=act), encoding="utf-8")
     lab.record(python("train.py", str(refused_path)), interval=6)
     content = data.read_bytes()
-    assert lab.audit("last", "--all")["verdict"] == "verified"
+    assert lab.audit("last", "--steps", "6:12")["verdict"] == "verified"
     assert data.read_bytes() == content
     assert folder.exists()
 
@@ -114,5 +114,5 @@ def test_what_a_subprocess_writes_elsewhere_is_refused_by_the_kernel(lab: Lab) -
     script.write_text(WRITES_ELSEWHERE.format(act=act), encoding="utf-8")
     lab.record(python("train.py", str(target)), interval=6)
     target.write_text("keep me", encoding="utf-8")
-    lab.audit("last", "--all", status=None)
+    lab.audit("last", "--steps", "6:12", status=None)
     assert target.read_text(encoding="utf-8") == "keep me"

@@ -14,8 +14,9 @@ TENSOR = 2
 CASES = ("classifier_loader", "augmented_workers", "gpt_memmap", "gan", "amp_clip")
 
 
-def only_finding(lab: Lab) -> dict[str, Any]:
-    verdict = lab.audit("last", "--all", status=1)
+def only_finding(lab: Lab, step: int = STEP) -> dict[str, Any]:
+    """Return what is found in the interval of a step; those around it are for other tests."""
+    verdict = lab.audit("last", "--steps", str(step), "--no-escalation", status=1)
     assert verdict["verdict"] == "violated"
     assert len(verdict["findings"]) == 1, verdict
     finding: dict[str, Any] = verdict["findings"][0]
@@ -54,8 +55,8 @@ def test_one_reversed_update_on_one_rank_is_named_with_its_rank(lab: Lab) -> Non
     assert finding["evidence"]["what"] == "update"
 
 
-# Ten other ways to spoil one step. Each is an implant that acts once, at step 13 of the process, and the
-# input of the step it shows itself in first.
+# Other ways to spoil a step. Each is an implant that acts once, and the input of the step it shows itself
+# in first.
 _HEAD = """
 import sys, importlib.abc, importlib.util
 class F(importlib.abc.MetaPathFinder):
@@ -71,59 +72,71 @@ class F(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, F())
 count = [0]
 """
-_AFTER_HOOKS = """
+_HOOKS = """
 def poison(optim):
     import torch
     init = optim.Optimizer.__init__
     def __init__(self, *a, **k):
         init(self, *a, **k)
-        self.register_step_{when}_hook(act)
+        self.register_step_pre_hook(lambda opt, args, kwargs: act(opt, BEFORE))
+        self.register_step_post_hook(after)
     optim.Optimizer.__init__ = __init__
+    def after(opt, args, kwargs):
+        act(opt, AFTER)
+        count[0] += 1
     @torch.no_grad()
-    def act(opt, args, kwargs):
-        n = count[0]; count[0] += 1
-        if n == 13:
-            p = opt.param_groups[0]["params"][0]
-            {action}
+    def act(opt, actions):
+        p = opt.param_groups[0]["params"][0]
+        exec(actions.get(count[0], "pass"), {"opt": opt, "p": p, "torch": torch})
 """
+# In a hook before the update or after it, and where it may show: how many steps later, in which input.
 VARIATIONS = {
-    "a pre hook flips a gradient": ("pre", "p.grad.neg_()", 13, {"gradient", "update"}),
-    "a pre hook scales a gradient by 1.02": ("pre", "p.grad.mul_(1.02)", 13, {"gradient", "update"}),
-    "a post hook nudges a weight by 1e-6": (
-        "post", "p.view(-1)[0] += 1e-6 + p.view(-1)[0].abs() * 1e-6", 13, {"update", "entry"}),
-    "a post hook undoes the momentum": (
-        "post", "[b.neg_() for b in opt.state[p].values() if torch.is_tensor(b) and b.numel() > 1]",
-        14, {"update"}),
-    "a post hook zeroes a row": ("post", "p[0].zero_()", 13, {"update", "entry"}),
-    "a post hook swaps two rows": ("post", "p.copy_(p.flip(0))", 13, {"update", "entry"}),
+    "flips a gradient": ("before", "p.grad.neg_()", {0}, {"gradient", "update"}),
+    "scales a gradient by 1.02": ("before", "p.grad.mul_(1.02)", {0}, {"gradient", "update"}),
+    "nudges a weight by 1e-6": (
+        "after", "p.view(-1)[0] += 1e-6 + p.view(-1)[0].abs() * 1e-6", {0, 1}, {"update", "entry"}),
+    "undoes the momentum": (
+        "after", "[b.neg_() for b in opt.state[p].values() if torch.is_tensor(b) and b.numel() > 1]",
+        {1}, {"update"}),
+    "zeroes a row": ("after", "p[0].zero_()", {0, 1}, {"update", "entry"}),
+    "swaps two rows": ("after", "p.copy_(p.flip(0))", {0, 1}, {"update", "entry"}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", VARIATIONS)
-def test_other_ways_to_spoil_a_step_are_found_at_their_step(lab: Lab, name: str) -> None:
-    when, action, step, what = VARIATIONS[name]
-    lab.script("classifier_loader")
+def hooked(lab: Lab, before: dict[int, str], after: dict[int, str]) -> dict[str, str]:
+    """Plant what acts in hooks at some steps; return the variables that load it."""
     implant = lab.folder / "implant"
     implant.mkdir()
-    text = _HEAD + _AFTER_HOOKS.format(when=when, action=action)
+    text = f"{_HEAD}BEFORE, AFTER = {before!r}, {after!r}\n{_HOOKS}"
     (implant / "sitecustomize.py").write_text(text, encoding="utf-8")
-    command = python("classifier_loader.py", "--steps", "20")
-    lab.record(command, extra={"PYTHONPATH": str(implant)})
-    finding = only_finding(lab)
-    assert finding["step"] in (step, step + 1)
-    assert finding["evidence"]["what"] in what
+    return {"PYTHONPATH": str(implant)}
+
+
+def test_each_of_several_ways_to_spoil_a_step_is_found_at_its_step(lab: Lab) -> None:
+    # One in each interval but the first: a snapshot holds what those before it did, and hides none.
+    lab.script("classifier_loader")
+    planted = {10 * number + 3: each for number, each in enumerate(VARIATIONS.values(), 1)}
+    before, after = (
+        {step: each[1] for step, each in planted.items() if each[0] == when} for when in ("before", "after")
+    )
+    steps = 10 * (len(VARIATIONS) + 1)
+    extra = hooked(lab, before, after)
+    lab.record(python("classifier_loader.py", "--steps", str(steps)), extra=extra)
+    verdict = lab.audit("last", "--all", status=1)
+    coverage = verdict["coverage"]
+    assert coverage["intervals_checked"] == coverage["intervals"] == len(VARIATIONS) + 1
+    findings = verdict["findings"]
+    assert len(findings) == len(VARIATIONS), findings
+    for finding, (step, (_, _, later, what)) in zip(findings, planted.items(), strict=True):
+        assert finding["step"] - step in later, finding
+        assert finding["evidence"]["what"] in what, finding
 
 
 def test_a_learning_rate_set_off_in_the_first_interval_is_named(lab: Lab) -> None:
     lab.script("classifier_loader")
-    implant = lab.folder / "implant"
-    implant.mkdir()
-    action = "opt.param_groups[0]['lr'] *= 1.5"
-    text = (_HEAD + _AFTER_HOOKS.format(when="post", action=action)).replace("n == 13", "n == 3")
-    (implant / "sitecustomize.py").write_text(text, encoding="utf-8")
-    command = python("classifier_loader.py", "--steps", "20")
-    lab.record(command, extra={"PYTHONPATH": str(implant)})
-    finding = only_finding(lab)
+    extra = hooked(lab, {}, {3: "opt.param_groups[0]['lr'] *= 1.5"})
+    lab.record(python("classifier_loader.py", "--steps", "20"), extra=extra)
+    finding = only_finding(lab, 4)
     assert (finding["step"], finding["evidence"]["what"]) == (4, "hyperparameter")
     assert finding["evidence"]["got"].startswith("lr of group 0")
 
@@ -146,7 +159,7 @@ def poison(optim):
     (implant / "sitecustomize.py").write_text(_HEAD + poison, encoding="utf-8")
     command = python("classifier_loader.py", "--steps", "20")
     lab.record(command, extra={"PYTHONPATH": str(implant)})
-    finding = only_finding(lab)
+    finding = only_finding(lab, 5)
     assert (finding["step"], finding["evidence"]["what"]) == (5, "batch")
 
 

@@ -3,16 +3,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from desk import TRAIN, Desk
+from once import BYTE_CODE, share_byte_code
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
-BYTE_CODE = Path(tempfile.gettempdir()) / "veristep-test-pycache"
 
 
 @pytest.fixture
@@ -20,6 +19,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     home = tmp_path / "home"
     for folder in (home, tmp_path / "work"):
         folder.mkdir()
+    share_byte_code(home / "cache")
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -68,8 +68,8 @@ def test_a_run_is_recovered_while_its_training_goes_on_and_again_at_its_end(desk
 
 
 def test_a_run_that_goes_on_is_left_alone(desk: Desk) -> None:
-    process = desk.start(["sleep", "30"])
-    time.sleep(0.5)
+    # Its first line is there at once; a command that says nothing is heard of when it is first sealed.
+    process = desk.start([sys.executable, "-c", "import time; time.sleep(30)"])
     desk.wait_for(lambda: any(desk.ledger.glob("runs/*/log/*.jsonl")))
     assert desk.recorded().recovered == []
     process.send_signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple
 
-from veristep.core.units import Cut
+from veristep.core.units import Cut, Unit
 
 LINE_BYTES = 64
 LINES = 16
@@ -49,14 +49,15 @@ def lines(units: Cut, chosen: Sequence[int], draws: bytes) -> list[Line]:
             ``(d >> 32) mod len(chosen)`` of the chosen ones and in it line ``(d mod 2**32) mod its lines``.
     """
     found: list[Line] = []
-    for draw in _DRAWS.unpack(draws) if chosen else ():
-        place = (draw >> 32) % len(chosen)
-        unit = units[chosen[place]]
+    total, digested, known = len(units), len(chosen), dict[int, Unit]()
+    for draw in _DRAWS.unpack(draws) if digested else ():
+        place = (draw >> 32) % digested
+        unit = known.get(place) or known.setdefault(place, units[chosen[place]])
         count = -(-(unit.stop - unit.start) // LINE_BYTES)
         if count:
             start = unit.start + (draw & 0xFFFFFFFF) % count * LINE_BYTES
             stop = min(start + LINE_BYTES, unit.stop)
-            found.append(Line(place, unit.tensor, start, stop, len(units) * count / LINES))
+            found.append(Line(place, unit.tensor, start, stop, total * count / LINES))
     return found
 
 

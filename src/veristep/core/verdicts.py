@@ -105,6 +105,16 @@ class Coverage:
     conditions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     in_noise: int = 0
 
+    def given(self) -> str:
+        """Return what was taken as recorded, and in how many steps; empty when all of it was checked."""
+        parts = []
+        for name, outcomes in sorted(self.conditions.items()):
+            total = sum(outcomes.values())
+            count = total - outcomes.get("checked", 0)
+            if count:
+                parts.append(f"{name} of {count} of {total} steps")
+        return "given, as recorded, " + ", ".join(parts) if parts else ""
+
     def to_json(self) -> dict[str, Json]:
         """Return the JSON form."""
         return {
@@ -123,7 +133,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A verdict with its coverage, the reason when it is not a clean one, and the findings."""
+    """A verdict with its coverage and the findings.
+
+    The reason says why a verdict is not a clean one, or what a clean one takes as given.
+    """
 
     verdict: Verdict
     coverage: Coverage

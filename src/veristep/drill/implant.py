@@ -36,8 +36,12 @@ taken = 0  # updates of this process that are over
 depth = 0  # an optimizer may wrap others: the outermost update counts
 
 
+def here():
+    return RANK in (None, os.environ.get("RANK", "0"))
+
+
 def acts():
-    return taken in STEPS and RANK in (None, os.environ.get("RANK", "0"))
+    return taken in STEPS and here()
 
 
 def chosen(optimizer):

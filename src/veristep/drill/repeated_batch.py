@@ -2,7 +2,8 @@
 
 The implant has the training's loader hand out its last batch again, below everything that watches the
 loader; a script that draws its batches itself gets the inputs of its last training forward again. A loader
-that is read ahead hands the repeated batch to a step later than the one it was told.
+that is read ahead hands the repeated batch to a step later than the one it was told; where two updates
+share one forward, so does the one without.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ done = set()
 
 
 def due():
-    if not acts() or taken in done:
-        return False
-    done.add(taken)
-    return True
+    # Two optimizers may share one forward: then a step has no batch of its own, and the next one's counts.
+    late = {step for step in STEPS if 0 <= step <= taken} - done
+    done.update(late)
+    return here() and bool(late)
 
 
 def served(original):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from blake3 import blake3
@@ -13,6 +13,7 @@ from veristep.core.records import StepRecord
 from veristep.core.units import Cut
 from veristep.record import pack
 from veristep.record import randomness_torch as randomness
+from veristep.record.copies_torch import Copy
 from veristep.record.sketch_torch import NO_SKETCH, Sketch, take_copied
 from veristep.record.steps_torch import Underway
 from veristep.record.tape import TapeWriter
@@ -26,8 +27,8 @@ REMEMBERED_STRINGS = 16
 class Gathered:
     """All that the training thread keeps of a step.
 
-    Tensors are copies, but for the loss: `loss_version` tells whether it has changed since. `grads` and
-    `params` are digests, or copies of units, because the live tensors change.
+    Tensors are copies, but for a loss on a device: `loss_version` tells whether it has changed since.
+    `grads` and `params` are digests, or copies of units, because the live tensors change.
     """
 
     step: Underway
@@ -95,7 +96,9 @@ def hyper_json(groups: list[dict[str, Any]]) -> list[dict[str, Json]]:
 def _loss(gathered: Gathered) -> float | None:
     """Return the unscaled loss; read here, where waiting for a device holds nothing up."""
     step = gathered.step
-    if step.loss is None or step.loss._version != gathered.loss_version:
+    if step.loss is None:
+        return None
+    if isinstance(step.loss, torch.Tensor) and step.loss._version != gathered.loss_version:
         return None
     loss = float(step.loss)
     scale = 1.0 if step.scale is None else float(step.scale)
@@ -158,13 +161,14 @@ class _Digests:
         self._known: dict[int, bytes] = {}
         self._parts: dict[int, bytes] = {}
 
-    def of(self, copy: torch.Tensor) -> bytes:
+    def of(self, copy: Copy) -> bytes:
         known = self._known.get(id(copy))
         if known is None:
-            known = self._known[id(copy)] = digest(copy)
+            known = copy.digest() if type(copy) is pack.Part else digest(cast("torch.Tensor", copy))
+            self._known[id(copy)] = known
         return known
 
-    def part(self, copy: torch.Tensor) -> pack.Part | None:
+    def part(self, copy: Copy) -> pack.Part | None:
         """Return a copy as a part whose digest is known; None for one that is not dense."""
         part = to_part(copy)
         if part is not None:
@@ -211,14 +215,10 @@ def _kept(value: Any, digests: _Digests, *, keep: bool) -> Any:
 
 
 def _batch_digest(step: Underway, digests: _Digests) -> str:
-    hasher = blake3()
-    for fetch in step.fetches:
-        for tensor in fetch.tensors:
-            hasher.update(digests.of(tensor))
+    found = [digests.of(copy) for fetch in step.fetches for copy in fetch.tensors]
     for call in step.inputs:
-        for item in call:
-            hasher.update(repr(item).encode() if type(item) is list else digests.of(item))
-    return hasher.hexdigest()
+        found += [repr(item).encode() if type(item) is list else digests.of(item) for item in call]
+    return blake3(b"".join(found)).hexdigest()
 
 
 def _json(value: Any) -> Json:

@@ -24,11 +24,14 @@ class Allowance:
 
     Attributes:
         share: fraction of the median step time; 0 or less means without limit.
+        seconds: for all digests of one step; None when nothing limits them.
+        chance: share of steps that can have a digest, for steps too short to have one each.
     """
 
     share: float
+    chance: float = 1.0
+    seconds: float | None = None
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=31))
-    _seconds: float | None = None
     _taken: int = 0
     _cost: float = 0.0
 
@@ -37,7 +40,9 @@ class Allowance:
         self._times.append(seconds)
         self._taken += 1
         if self._taken == CALIBRATION_STEPS or self._taken % LOOK_EVERY == 0:
-            self._seconds = max(FLOOR_SECONDS, self.share * self.median)
+            allowed = self.share * self.median
+            self.seconds = None if self.share <= 0 else max(FLOOR_SECONDS, allowed)
+            self.chance = min(1.0, allowed / self._cost) if self._cost else 1.0
 
     @property
     def median(self) -> float:
@@ -48,14 +53,6 @@ class Allowance:
     def cost(self, seconds: float) -> None:
         """Note how long a step's digests took that read as little as they can."""
         self._cost += (seconds - self._cost) * COST_WEIGHT if self._cost else seconds
-
-    def chance(self) -> float:
-        """Return the share of steps that can have a digest, for steps too short to have one each."""
-        return min(1.0, self.share * self.median / self._cost) if self._cost else 1.0
-
-    def seconds(self) -> float | None:
-        """Return the time for all digests of one step; None when nothing limits them."""
-        return None if self.share <= 0 else self._seconds
 
 
 @dataclass(slots=True)

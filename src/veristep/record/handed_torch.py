@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 
+from veristep.record.steps_torch import Underway
+
+# What is kept of an input that carries a gradient: the same list every time.
+GRAD = ["grad"]
 # Loaders that fetch ahead are a few batches ahead; more than this is not looked back.
 REMEMBERED = 64
 
@@ -46,3 +51,27 @@ class Handed:
             if known.address == address and known.reference() is not None:
                 return known.slot, known.batch, known.leaf
         return None
+
+
+def describe(step: Underway, handed: Handed, leaf: torch.Tensor, copy: Callable[[Any], Any]) -> Any:
+    """Return how an input of a forward is kept.
+
+    ``["loader", slot, index, leaf]`` for a tensor a loader yielded, ``["grad"]`` for one that carries
+    a gradient and must never be replaced, ``["derived"]`` for the output of a forward of this step,
+    and a copy of the tensor otherwise.
+    """
+    if leaf.requires_grad:
+        return GRAD
+    if leaf.layout is not torch.strided or leaf.is_quantized:
+        return copy(leaf)
+    found = handed.find(leaf)
+    if found is not None:
+        slot, index, number = found
+        step.consumed.setdefault(str(slot), index)
+        return ["loader", slot, index, number]
+    storage = leaf.untyped_storage().data_ptr() if step.outputs else 0
+    for reference in step.outputs:
+        output = reference()
+        if output is not None and output.untyped_storage().data_ptr() == storage:
+            return ["derived"]
+    return copy(leaf)

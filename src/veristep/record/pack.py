@@ -15,6 +15,7 @@ function: reading one runs no code, whatever wrote it.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -36,11 +37,21 @@ class Part(NamedTuple):
     shape: tuple[int, ...]
     data: memoryview
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes there are."""
+        return len(self.data)
+
     def digest(self) -> bytes:
         """Return the 32-byte digest of dtype, shape and bytes, as `blake3:tensor-v1` has it."""
-        hasher = blake3(f"{self.dtype}\0{','.join(map(str, self.shape))}\0".encode("ascii"))
+        hasher = blake3(_head(self.dtype, self.shape))
         hasher.update(self.data)
         return hasher.digest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _head(dtype: str, shape: tuple[int, ...]) -> bytes:
+    return f"{dtype}\0{','.join(map(str, shape))}\0".encode("ascii")
 
 
 class Opaque(NamedTuple):
@@ -71,11 +82,9 @@ class Packed(NamedTuple):
         The digest of a part is that of its tensor (`blake3:tensor-v1`): a tensor that was digested
         already is not read twice. `known` holds such digests by the number of the part.
         """
-        hasher = blake3(self.lead)
-        for number, part in enumerate(self.parts):
-            have = known.get(number) if known else None
-            hasher.update(have if have is not None else part.digest())
-        return hasher.hexdigest()
+        known = known or {}
+        digests = (known.get(number) or part.digest() for number, part in enumerate(self.parts))
+        return blake3(b"".join([self.lead, *digests])).hexdigest()
 
 
 def write(tree: Any, to_part: ToPart) -> Packed:

@@ -9,12 +9,14 @@ import random
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from blake3 import blake3
 
 from veristep.record import pack
+from veristep.record import twister_torch as twister
 from veristep.record.memory import MEMORY
 from veristep.record.tensors_torch import raw
 
@@ -31,23 +33,27 @@ _MARK_BYTES = 64
 def capture() -> State:
     """Return the states as plain values a pack can hold; 5 to 20 microseconds.
 
-    What has not changed since the last capture is the same object: most steps draw from torch only. It is
-    one function with few calls because it runs at every step, when nothing of it is in a cache.
+    What has not changed since the last capture is the same object: most steps draw from torch at most.
+    It is one function with few calls because it runs at every step, when nothing of it is in a cache.
     """
-    words = _generator.get_state()
-    start = words.data_ptr()
+    now = bytes(MEMORY[_torch_start : _torch_start + _torch_bytes])
+    if now != _last.torch_memory or not now:
+        words = _generator.get_state()
+        start = words.data_ptr()
+        _last.torch, _last.torch_memory = bytes(MEMORY[start : start + words.nbytes]), now
     mark = bytes(MEMORY[_python_mark : _python_mark + _MARK_BYTES]) if _python_mark else b""
-    if mark != _Last.python_mark or _python.gauss_next is not _Last.gauss or not mark:
+    if mark != _last.python_mark or _python.gauss_next is not _last.gauss or not mark:
         _note_python(mark)
-    state: State = {"torch": bytes(MEMORY[start : start + words.nbytes]), "python": _Last.python}
-    bits = getattr(_Last.legacy, "_bit_generator", None)
-    if bits is not None and bits is _Last.bits:
+    state: State = {"torch": _last.torch, "python": _last.python}
+    legacy = _last.legacy
+    bits = None if legacy is None else legacy._bit_generator
+    if bits is not None and bits is _last.bits:
         # Reading the state takes 30 microseconds, looking at the generator's memory less than one. A second
         # normal deviate kept for the next call is not in that memory, but none can appear without a draw.
-        mark = bytes(MEMORY[_Last.numpy_mark : _Last.numpy_mark + _MARK_BYTES])
-        if mark != _Last.numpy_seen or _Last.numpy[3]:
+        mark = bytes(MEMORY[_last.numpy_mark : _last.numpy_mark + _MARK_BYTES])
+        if mark != _last.numpy_seen or _last.numpy[3]:
             _note_numpy(mark)
-        state["numpy"] = _Last.numpy
+        state["numpy"] = _last.numpy
     elif (numpy_state := _numpy_state()) is not None:
         state["numpy"] = numpy_state
     if _cuda_is_used():
@@ -76,16 +82,17 @@ def digest(state: State, digest_of: Callable[[bytes], bytes] = pack.digest_bytes
     BLAKE3 over name and values of each generator, in the order of names: a byte string stands as its
     digest as a part of a pack, anything else as its `repr`.
     """
-    hasher = blake3()
+    found: list[bytes] = []
     for name in sorted(state):
-        hasher.update(name.encode())
+        found.append(name.encode())
         value = state[name]
-        for each in value if type(value) is list else (value,):
-            hasher.update(digest_of(each) if type(each) is bytes else repr(each).encode())
-    return hasher.hexdigest()
+        values = value if type(value) is list else (value,)
+        found += [digest_of(each) if type(each) is bytes else repr(each).encode() for each in values]
+    return blake3(b"".join(found)).hexdigest()
 
 
-class _Last:
+@dataclass(slots=True)
+class _Seen:
     """What was captured last, and where NumPy's global generator keeps its state.
 
     A mark is the position of a Mersenne twister and the fifteen words beside it: a draw changes the
@@ -96,14 +103,19 @@ class _Last:
         bits: its bit generator, held so that no other one can take its place in memory.
     """
 
-    python_mark = b""
-    python: ClassVar[list[Any]] = []
+    torch_memory: bytes = b""
+    torch: bytes = b""
+    python_mark: bytes = b""
+    python: list[Any] = field(default_factory=list)
     gauss: Any = None
     legacy: Any = None
     bits: Any = None
-    numpy_mark = 0
-    numpy_seen = b""
-    numpy: ClassVar[list[Any]] = []
+    numpy_mark: int = 0
+    numpy_seen: bytes = b""
+    numpy: list[Any] = field(default_factory=list)
+
+
+_last = _Seen()
 
 
 def _note_python(mark: bytes) -> None:
@@ -112,13 +124,13 @@ def _note_python(mark: bytes) -> None:
     `random.getstate` builds 625 integers. CPython keeps them as an array of 32-bit words behind the
     position, right after the object's header; where that is so, they are read there.
     """
-    _Last.python_mark, _Last.gauss = mark, _python.gauss_next
+    _last.python_mark, _last.gauss = mark, _python.gauss_next
     if mark:
         raw = bytes(MEMORY[_python_mark : _python_mark + _STATE_BYTES])
-        _Last.python = [_python.VERSION, raw[4:] + raw[:4], _python.gauss_next]
+        _last.python = [_python.VERSION, raw[4:] + raw[:4], _python.gauss_next]
     else:
         version, words, gauss = _python.getstate()
-        _Last.python = [version, _WORDS.pack(*words), gauss]
+        _last.python = [version, _WORDS.pack(*words), gauss]
 
 
 def _memory_is_as_expected() -> bool:
@@ -141,22 +153,22 @@ def _numpy_state() -> list[Any] | None:
     module = getattr(getattr(numpy, "random", None), "mtrand", None)
     if module is None:
         return None
-    _Last.legacy, _Last.bits = module._rand, None
-    bits: Any = getattr(_Last.legacy, "_bit_generator", None)
+    _last.legacy, _last.bits = module._rand, None
+    bits: Any = getattr(_last.legacy, "_bit_generator", None)
     mark = b""
     if type(bits).__name__ == "MT19937":
         # Its memory: 624 words and then the position.
-        _Last.bits = bits
-        _Last.numpy_mark = bits.ctypes.state_address + _MT19937_BYTES - _MARK_BYTES
-        mark = bytes(MEMORY[_Last.numpy_mark : _Last.numpy_mark + _MARK_BYTES])
+        _last.bits = bits
+        _last.numpy_mark = bits.ctypes.state_address + _MT19937_BYTES - _MARK_BYTES
+        mark = bytes(MEMORY[_last.numpy_mark : _last.numpy_mark + _MARK_BYTES])
     _note_numpy(mark)
-    return _Last.numpy
+    return _last.numpy
 
 
 def _note_numpy(mark: bytes) -> None:
     name, keys, position, has_gauss, cached = sys.modules["numpy"].random.get_state()
-    _Last.numpy_seen = mark
-    _Last.numpy = [name, keys.tobytes(), int(position), int(has_gauss), float(cached)]
+    _last.numpy_seen = mark
+    _last.numpy = [name, keys.tobytes(), int(position), int(has_gauss), float(cached)]
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
@@ -169,5 +181,6 @@ def _tensor(data: bytes) -> torch.Tensor:
 
 
 _generator = torch.default_generator
+_torch_start, _torch_bytes = twister.place(_generator)
 _python: Any = random._inst
 _python_mark = id(_python) + _HEADER_BYTES if _memory_is_as_expected() else 0

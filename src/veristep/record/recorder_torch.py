@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.optim import Optimizer
@@ -31,9 +31,9 @@ from veristep.record.beacon import ENTRY, GRADS, PARAMS, TURN, Beacon
 from veristep.record.budget import Allowance, Cadence
 from veristep.record.channel import Channel, connect
 from veristep.record.config import SOCKET_NAME, RecordConfig
-from veristep.record.copies_torch import Copies
+from veristep.record.copies_torch import Copies, Copy, size_of
 from veristep.record.files import FileWatch
-from veristep.record.handed_torch import Handed
+from veristep.record.handed_torch import GRAD, Handed, describe
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
 from veristep.record.sketch_torch import NO_SKETCH, take
 from veristep.record.sources_torch import capture_order
@@ -79,6 +79,8 @@ class Recorder:
         self._watch: FileWatch | None = None
         self._settled = 0.0
         self.rank = rank()
+        # All ranks must snapshot at the same step: rank 0 announces it, a step or more ahead.
+        self._is_told = self.rank != 0 and not config.interval
         self.stream = claim_stream(Path(config.boot), self.rank)
         self.objects = ObjectStore(Path(config.objects))
         directory = Path(config.directory)
@@ -90,6 +92,7 @@ class Recorder:
         self.allowance = Allowance(-1.0 if config.digests == "full" else config.share)
         self.cadence = Cadence(config.interval, config.snapshot_share)
         self.heartbeat = Heartbeat(Path(config.boot), self.stream)
+        self._beats = self.heartbeat.numbers
         self.beacon = Beacon(Path(config.boot))
         self.schedule = Pair(Path(config.boot) / SCHEDULE_NAME)
         self.buffers = snapshots.SnapshotBuffers()
@@ -109,9 +112,9 @@ class Recorder:
         self._hyper: list[dict[str, Any]] = []
         self._grad_norm: float | None = None
         self._described: list[int] = []
-        # Per optimizer: number of parameters, and how they are cut.
-        self._cuts: dict[int, tuple[int, Cut]] = {}
-        self._units = Cut(())
+        # Per optimizer; worked out again whenever the roster changes.
+        self._cuts: dict[int, _Cuts] = {}
+        self._cut = _Cuts(0, Cut(()), Digested([], 0, 0))
         self._hypers: dict[int, Hyperparameters] = {}
         self._next_norm = 0
         self._without = 0
@@ -124,20 +127,25 @@ class Recorder:
 
     def boundary(self, step: Underway, *, clean: bool) -> None:
         """Digest the parameters as they stand and take a snapshot when one is due."""
-        self._describe(step.number)
+        # Here and below: what is called at every step is written out where that spares a call, which costs
+        # 5 microseconds when its code is in no cache (docs/adr/0009).
+        shape = self.roster.shape()
+        if shape != self._described:
+            self._describe(step.number, shape)
         # What an update leaves is digested after it; digesting it here too tells apart a change between
         # two steps from a wrong gradient. It is left out when the time for digests is short.
         if self._all_fits:
             self._entry = self._digest(step, ENTRY, self.roster.parameters(), None, ENTRY_SHARE)
-        if clean and self._due(step.number):
+        if clean and (self._due(step.number) if self._is_told else step.number >= self.next_snapshot):
             self._snapshot(step.number)
 
     def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
         """Copy what the loader yields."""
         tensors = leaves(value)
+        before = self.copies.copied
         copies = [self.copies.copy(tensor) for tensor in tensors]
         step.fetches.append(Fetch(slot, index, copies, randomness.capture()))
-        step.kept_bytes += sum([copy.nbytes for copy in copies])
+        step.kept_bytes += self.copies.copied - before
         self.handed.add(slot, index, tensors)
         if step.kept_bytes > self.config.tape_limit:
             self._let_go(step)
@@ -152,10 +160,14 @@ class Recorder:
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Copy what a forward is called with, unless it came from the loader or from a forward."""
         found = leaves(args, 1) + leaves(kwargs, 1) if kwargs else leaves(args, 1)
-        handed, copy = self.handed, self.copies.copy
-        kept = [describe(step, handed, leaf, copy) for leaf in found]
+        copies, kept = self.copies, []
+        before = copies.copied
+        for leaf in found:  # a comprehension is a call
+            kept.append(  # noqa: PERF401
+                GRAD if leaf.requires_grad else describe(step, self.handed, leaf, copies.copy)
+            )
         step.inputs.append(kept)
-        step.kept_bytes += sum([each.nbytes for each in kept if type(each) is not list])
+        step.kept_bytes += copies.copied - before
         return args, kwargs
 
     def evaluated(self, step: Underway, args: Any, kwargs: Any) -> None:
@@ -174,11 +186,15 @@ class Recorder:
             known = self._hypers[number] = Hyperparameters()
         self._hyper = known.of(optimizer)
         self._turn = _GRADS if self._all_fits else self._whose_turn(step)
-        self._units = units = self._cut(number, parameters)
+        cut = self._cuts.get(number)
+        if cut is None or cut.parameters != len(parameters):
+            units = layout(parameters)
+            cut = self._cuts[number] = _Cuts(len(parameters), units, Digested([], len(units), 0))
+        self._cut = cut
         if self._turn == _GRADS:
-            self._grads = self._digest(step, GRADS, parameters, units, GRADS_SHARE)
+            self._grads = self._digest(step, GRADS, parameters, cut.units, GRADS_SHARE)
         else:
-            self._grads = Digested([], len(units), 0)
+            self._grads = cut.nothing
         if step.number >= self._next_norm:
             self._measure_norm(step.number, parameters)
 
@@ -188,12 +204,12 @@ class Recorder:
         if grads is None or self._spoiled == step.number:
             self._leave_out(step)
             return
-        units = self._units
+        cut = self._cut
         if self._all_fits or self._turn == _PARAMS:
             share = 1.0 - ENTRY_SHARE - GRADS_SHARE
-            params = self._digest(step, PARAMS, parameters_of(optimizer), units, share)
+            params = self._digest(step, PARAMS, parameters_of(optimizer), cut.units, share)
         else:
-            params = Digested([], len(units), 0)
+            params = cut.nothing
         self._all_fits = self.steps % TRY_ALL_EVERY == 0 or (params.complete and grads.complete)
         gathered = Gathered(
             step=step,
@@ -204,22 +220,20 @@ class Recorder:
             grads=grads,
             params=params,
             grad_norm=self._grad_norm,
-            loss_version=-1 if step.loss is None else step.loss._version,
-            units=units,
+            loss_version=step.loss._version if isinstance(step.loss, torch.Tensor) else -1,
+            units=cut.units,
             # Copied units are still there when the worker looks.
             sketch=take(parameters_of(optimizer), params.digest) if params.seed is None else NO_SKETCH,
         )
         self._entry = self._grad_norm = None
         size = step.kept_bytes
-        reason = self._no_room(size)
-        gathered.keeps_batches = not reason
-        if reason:
-            self.gap("batches", f"from step {step.number} batches are digested, not kept: {reason}")
-        else:
+        if self._has_room(size):
             self._kept_bytes += size
+        else:
+            gathered.keeps_batches = False
         self.worker.add(lambda: self._write(gathered), size, must=True)
-        self.steps = step.number + 1
-        self.heartbeat.beat(self.steps)
+        self.steps = steps = step.number + 1
+        self._beats[0], self._beats[1] = steps, time.monotonic_ns()
         now = time.perf_counter()
         if self._last_update:
             self.allowance.took(now - self._last_update)
@@ -298,22 +312,27 @@ class Recorder:
         self.steps = step.number + 1
         self.heartbeat.beat(self.steps)
 
-    def _no_room(self, size: int) -> str:
-        """Return why a step's batches are not kept; empty when they are."""
+    def _has_room(self, size: int) -> bool:
+        """Return whether a step's batches are kept; tell of it when they are not."""
         if size > self.config.tape_limit:
-            return f"one step has {size} bytes of them"
-        if self._kept_bytes + size > self.config.tape_total:
-            return f"the tape holds {self._kept_bytes} bytes already"
-        if self._disk_is_full:
-            return "the ledger's disk is nearly full"
-        return "" if self.worker.has_room(size) else "the disk does not keep up"
+            reason = f"one step has {size} bytes of them"
+        elif self._kept_bytes + size > self.config.tape_total:
+            reason = f"the tape holds {self._kept_bytes} bytes already"
+        elif self._disk_is_full:
+            reason = "the ledger's disk is nearly full"
+        elif self.worker.has_room(size):
+            return True
+        else:
+            reason = "the disk does not keep up"
+        self.gap("batches", f"from step {self.steps} batches are digested, not kept: {reason}")
+        return False
 
     def _let_go(self, step: Underway) -> None:
         """Let go of the oldest batches of a step when they are many: an evaluation with gradients on."""
         for fetch in [fetch for fetch in step.fetches if fetch.tensors][:-1]:
             if step.kept_bytes <= self.config.tape_limit:
                 return
-            step.kept_bytes -= sum([tensor.nbytes for tensor in fetch.tensors])
+            step.kept_bytes -= sum([size_of(copy) for copy in fetch.tensors])
             fetch.tensors = []
 
     def _digest(
@@ -321,7 +340,7 @@ class Recorder:
     ) -> Digested:
         """Digest as much as fits the time, in an order all ranks share."""
         part = gradient if what == GRADS else parameter
-        seconds = self.allowance.seconds()
+        seconds = self.allowance.seconds
         if seconds is None:
             return digest_units(parameters, part, units)
         if units is None:
@@ -335,7 +354,7 @@ class Recorder:
 
     def _whose_turn(self, step: Underway) -> int:
         thrown = self.beacon.seed(step.number, TURN) / 2.0**64
-        chance = self.allowance.chance()
+        chance = self.allowance.chance
         if thrown >= chance and self._without < MOST_WITHOUT:
             self._without += 1
             return _NOTHING
@@ -343,13 +362,6 @@ class Recorder:
         # Where in its range the throw fell is a fair coin, whether it won the turn or the turn was due.
         place = thrown / chance if thrown < chance else (thrown - chance) / (1.0 - chance)
         return _GRADS if place < 1 / 2 else _PARAMS
-
-    def _cut(self, optimizer: int, parameters: list[torch.Tensor]) -> Cut:
-        """Return how an optimizer's parameters are cut; worked out again whenever the roster changes."""
-        known = self._cuts.get(optimizer)
-        if known is None or known[0] != len(parameters):
-            known = self._cuts[optimizer] = (len(parameters), layout(parameters))
-        return known[1]
 
     def _measure_norm(self, step: int, parameters: list[torch.Tensor]) -> None:
         """Measure the gradient norm, and decide from what that took when it is measured next."""
@@ -360,10 +372,7 @@ class Recorder:
         self._next_norm = step + (1 if self.config.digests == "full" else max(NORM_EVERY, int(every)))
 
     def _due(self, step: int) -> bool:
-        if self.rank != 0 and not self.config.interval:
-            # All ranks must snapshot at the same step: rank 0 announces it, a step or more ahead.
-            return step == 0 or step in self.schedule.get()
-        return step >= self.next_snapshot
+        return step == 0 or step in self.schedule.get()
 
     def _snapshot(self, step: int) -> None:
         slow = self.buffers.busy and not self.worker.has_room(self.buffers.size)
@@ -417,39 +426,19 @@ class Recorder:
         for copy in copies_of(gathered.step):
             self.copies.take_back(copy)
 
-    def _describe(self, step: int) -> None:
+    def _describe(self, step: int, shape: list[int]) -> None:
         """Say what stands behind the digests, at first and whenever that changes."""
-        shape = self.roster.shape()
-        if shape != self._described:
-            self._described = shape
-            self._cuts.clear()
-            self.line({"type": "tensors", "step": step, **self.roster.describe()})
+        self._described = shape
+        self._cuts.clear()
+        self.line({"type": "tensors", "step": step, **self.roster.describe()})
 
 
-def describe(
-    step: Underway, handed: Handed, leaf: torch.Tensor, copy: Callable[[torch.Tensor], torch.Tensor]
-) -> Any:
-    """Return how an input of a forward is kept.
+class _Cuts(NamedTuple):
+    """How so many parameters are cut, and the digest of none of their units."""
 
-    ``["loader", slot, index, leaf]`` for a tensor a loader yielded, ``["grad"]`` for one that carries
-    a gradient and must never be replaced, ``["derived"]`` for the output of a forward of this step,
-    and a copy of the tensor otherwise.
-    """
-    if leaf.requires_grad:
-        return ["grad"]
-    if leaf.layout is not torch.strided or leaf.is_quantized:
-        return copy(leaf)
-    found = handed.find(leaf)
-    if found is not None:
-        slot, index, number = found
-        step.consumed.setdefault(str(slot), index)
-        return ["loader", slot, index, number]
-    storage = leaf.untyped_storage().data_ptr() if step.outputs else 0
-    for reference in step.outputs:
-        output = reference()
-        if output is not None and output.untyped_storage().data_ptr() == storage:
-            return ["derived"]
-    return copy(leaf)
+    parameters: int
+    units: Cut
+    nothing: Digested
 
 
 def build(config: RecordConfig, roster: Roster) -> Recorder:
@@ -474,7 +463,7 @@ def rank() -> int:
         return 0
 
 
-def copies_of(step: Underway) -> list[torch.Tensor]:
+def copies_of(step: Underway) -> list[Copy]:
     """Return the copies a step holds."""
     copies = [item for call in step.inputs for item in call if type(item) is not list]
     return [*copies, *(copy for fetch in step.fetches for copy in fetch.tensors)]

@@ -19,7 +19,11 @@ STREAM_PREFIX = "stream-"
 
 
 class Pair:
-    """Two 64-bit numbers in a mapped file."""
+    """Two 64-bit numbers in a mapped file.
+
+    Attributes:
+        numbers: both, as they stand.
+    """
 
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -29,22 +33,22 @@ class Pair:
                 # finds no room for later would kill the process with SIGBUS.
                 _fill(descriptor)
             self._map = mmap.mmap(descriptor, _PAIR_BYTES)
-            self._numbers = memoryview(self._map).cast("Q")
+            self.numbers = memoryview(self._map).cast("Q")
         finally:
             os.close(descriptor)
 
     def get(self) -> tuple[int, int]:
         """Return both numbers."""
-        return self._numbers[0], self._numbers[1]
+        return self.numbers[0], self.numbers[1]
 
     def set(self, first: int, second: int) -> None:
         """Store both numbers."""
-        self._numbers[0] = first
-        self._numbers[1] = second
+        self.numbers[0] = first
+        self.numbers[1] = second
 
     def close(self) -> None:
         """Unmap the file."""
-        self._numbers.release()
+        self.numbers.release()
         self._map.close()
 
 
@@ -54,10 +58,15 @@ def _fill(descriptor: int) -> None:
 
 
 class Heartbeat:
-    """Steps completed by a stream, and when: survives the process, however it ends."""
+    """Steps completed by a stream, and when: survives the process, however it ends.
+
+    Attributes:
+        numbers: both, as they stand; the time is `time.monotonic_ns`.
+    """
 
     def __init__(self, boot: Path, stream: str) -> None:
         self._pair = Pair(boot / f"{BEAT_PREFIX}{stream}")
+        self.numbers = self._pair.numbers
 
     def beat(self, steps: int) -> None:
         """Note that `steps` steps are complete."""

@@ -55,7 +55,9 @@ class Roster:
 
     def optimizer(self, optimizer: Optimizer) -> int:
         """Return the number of an optimizer, giving it one when it is new."""
-        return self._number(self._optimizers, optimizer)
+        # Speed: most scripts have one.
+        known = self._optimizers
+        return 0 if known and known[0]() is optimizer else self._number(known, optimizer)
 
     def scaler(self, scaler: Any) -> int:
         """Return the number of a gradient scaler, giving it one when it is new."""

@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from struct import Struct
 from types import FrameType
 from typing import Any, Protocol
 
@@ -25,11 +26,16 @@ from torch.optim import Optimizer
 
 from veristep.core.records import CLOSURE, FORWARD, NONE, POST_STEP, YIELD
 from veristep.record import randomness_torch as randomness
+from veristep.record.memory import MEMORY
 from veristep.record.state_torch import Roster, unwrapped
 from veristep.record.tree_torch import leaves
 
 # How many modules deep a trained parameter is looked for before all are gone through.
 _LOOK_DEEP = 6
+_FLOATS = {torch.float32: Struct("<f"), torch.float64: Struct("<d")}
+_grad_enabled = torch.is_grad_enabled
+# Not -1 while autograd is running: a forward then is a checkpointed one being computed again.
+_graph_task = torch._C._current_graph_task_id
 
 
 @dataclass(slots=True)
@@ -39,7 +45,7 @@ class Fetch:
     Attributes:
         slot: number of the data set the loader reads, in order of first use.
         index: number of the batch among those of its slot.
-        tensors: copies of its tensors, or nothing when they are not kept.
+        tensors: copies of its tensors (`copies_torch.Copy`), or nothing when they are not kept.
         rng: random states when it was handed over.
     """
 
@@ -70,7 +76,7 @@ class Underway:
     yields: dict[str, int] = field(default_factory=dict)
     consumed: dict[str, int] = field(default_factory=dict)
     evaluated: set[int] = field(default_factory=set)
-    loss: Any = None
+    loss: float | torch.Tensor | None = None
     loss_seen: bool = False
     scale: torch.Tensor | None = None
     kept_bytes: int = 0
@@ -125,6 +131,10 @@ class Tracker:
         self._evaluation_counts = False
         # Whether the last call of a root module belonged to a step: the loss that follows it then does.
         self._in_training = False
+        # Per root module that trains, by `id`: itself, and its first trained parameter.
+        self._trained: dict[int, tuple[weakref.ref[nn.Module], weakref.ref[nn.Parameter]]] = {}
+        # The optimizer that steps, by its number.
+        self._number = 0
         self._evaluation_forwards = 0
         self._fallback = FORWARD
 
@@ -144,13 +154,14 @@ class Tracker:
 
     def called(self, module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any, bool]:
         """A root module is called; return its arguments and whether the call belongs to a step."""
-        trains = _trains(module)
-        if trains or next(module.buffers(), None) is not None:
-            self.roster.module(module)
+        # Speed: most often a root module is called again whose first trained parameter is known.
+        known = self._trained.get(id(module))
+        parameter = known[1]() if known is not None and known[0]() is module else None
+        trains = (parameter is not None and parameter.requires_grad) or self._meets(module)
         self._in_training = False
-        if not self._saw_optimizer or _in_backward():
+        if not self._saw_optimizer or _graph_task() != -1:
             return args, kwargs, False
-        with_grad = torch.is_grad_enabled()
+        with_grad = _grad_enabled()
         if not with_grad or not (module.training or self._evaluation_counts or _in_training(module)):
             self._evaluation_forwards += trains and with_grad
             if self._sink is not None:
@@ -162,17 +173,19 @@ class Tracker:
                 return args, kwargs, False
             self._open(FORWARD)
         step.forwards += 1
+        step.calls += 1
         self._in_training = True
-        args, kwargs = self._taken(args, kwargs)
+        args, kwargs = (self._sink or self.sink).inputs(step, args, kwargs)
         return args, kwargs, True
 
     def loss_called(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """A loss function is called outside any module: its target may be seen nowhere else."""
-        counts = self._in_training and self.underway.boundary and torch.is_grad_enabled()
-        if not counts or _in_backward():
+        step = self.underway
+        if not self._in_training or not step.boundary or not _grad_enabled() or _graph_task() != -1:
             return args, kwargs
-        self.underway.loss_seen = True
-        return self._taken(args, kwargs)
+        step.loss_seen = True
+        step.calls += 1
+        return (self._sink or self.sink).inputs(step, args, kwargs)
 
     def returned(self, result: Any) -> None:
         """A root module's training call returned: note its outputs, and its loss if it shows one."""
@@ -180,14 +193,14 @@ class Tracker:
         for leaf in [result] if type(result) is torch.Tensor else leaves(result):
             step.outputs.append(weakref.ref(leaf))
             if leaf.numel() == 1 and leaf.requires_grad:
-                step.loss = leaf.detach()
+                step.loss = _shown(leaf)
                 step.loss_seen = True
 
     def backward(self, tensors: Any) -> None:
         """Backward starts: what it starts from is the loss."""
         first = tensors[0] if isinstance(tensors, (list, tuple)) and tensors else tensors
         if isinstance(first, torch.Tensor) and first.numel() == 1:
-            self.underway.loss = first.detach()
+            self.underway.loss = _shown(first)
 
     # -- batches ------------------------------------------------------------------------------------
 
@@ -235,12 +248,12 @@ class Tracker:
         if len(self._stepping) > 1:
             return False  # an optimizer that wraps others: the outermost update is the step
         self._saw_optimizer = True
-        number = self.roster.optimizer(optimizer)
+        self._number = number = self.roster.optimizer(optimizer)
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-        if not self.underway.opened:
+        if not self.underway.boundary:
             self._open(CLOSURE if callable(closure) else NONE)
         if not callable(closure):
-            self.sink.before_update(self.underway, optimizer, number)
+            (self._sink or self.sink).before_update(self.underway, optimizer, number)
             return False
         self.underway.by_closure = self.underway.awaits_closure = True
         self.sink.closure_ahead(self.underway, optimizer)
@@ -250,7 +263,7 @@ class Tracker:
         """The closure of an update has computed the gradients; later calls only refine the step."""
         if self.underway.awaits_closure:
             self.underway.awaits_closure = False
-            self.sink.before_update(self.underway, optimizer, self.roster.optimizer(optimizer))
+            self.sink.before_update(self.underway, optimizer, self._number)
 
     def update_ended(self, optimizer: Optimizer) -> None:
         """``Optimizer.step`` is about to return."""
@@ -259,11 +272,12 @@ class Tracker:
         if self._stepping:
             return
         step = self.underway
-        self.closure_returned(optimizer)  # nothing to do, unless it was never called
+        if step.awaits_closure:
+            self.closure_returned(optimizer)  # it was never called
         if step.number == 0:
             self._learn(step)
         try:
-            self.sink.after_update(step, optimizer, self.roster.optimizer(optimizer))
+            (self._sink or self.sink).after_update(step, optimizer, self._number)
         finally:
             # The update has happened, whatever became of its record: the next one has the next number.
             self.underway = Underway(step.number + 1)
@@ -288,10 +302,16 @@ class Tracker:
 
     # -- inner workings -----------------------------------------------------------------------------
 
-    def _taken(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        step = self.underway
-        step.calls += 1
-        return (self._sink or self.sink).inputs(step, args, kwargs)
+    def _meets(self, module: nn.Module) -> bool:
+        """Note a root module that is called; return whether any of its parameters is trained."""
+        parameter = _first_trained(module)
+        if parameter is not None or next(module.buffers(), None) is not None:
+            self.roster.module(module)
+        if parameter is None:
+            self._trained.pop(id(module), None)
+            return False
+        self._trained[id(module)] = weakref.ref(module), weakref.ref(parameter)
+        return True
 
     def _open(self, boundary: str) -> None:
         step = self.underway
@@ -299,7 +319,7 @@ class Tracker:
         step.began_ns = time.time_ns()
         step.yields = dict(self.counts)
         clean = boundary != NONE
-        self.sink.boundary(step, clean=clean)
+        (self._sink or self.sink).boundary(step, clean=clean)
         # The sink may have put other random states in place; what counts is what the step draws from.
         step.rng = randomness.capture()
 
@@ -329,8 +349,19 @@ class Tracker:
         return len(self._slots) - 1
 
 
-def _trains(module: nn.Module) -> bool:
-    """Whether any parameter of a module is trained."""
+def _shown(number: torch.Tensor) -> float | torch.Tensor:
+    """Return what a tensor of one element holds; itself, without its graph, where that may mean waiting."""
+    if type(number) is torch.Tensor and number.is_cpu and number.layout is torch.strided:
+        form = _FLOATS.get(number.dtype)
+        if form is not None:
+            address = number.data_ptr()
+            value: float = form.unpack(MEMORY[address : address + form.size])[0]
+            return value
+    return number.detach()
+
+
+def _first_trained(module: nn.Module) -> nn.Parameter | None:
+    """Return the first trained parameter that is found in a module."""
     # Speed: the first parameter answers nearly always, and `parameters` takes ten calls to reach it.
     inner: nn.Module | None = module
     for _ in range(_LOOK_DEEP):
@@ -338,9 +369,9 @@ def _trains(module: nn.Module) -> bool:
             break
         for parameter in inner._parameters.values():
             if parameter is not None and parameter.requires_grad:
-                return True
+                return parameter
         inner = next(iter(inner._modules.values()), None)
-    return any(parameter.requires_grad for parameter in module.parameters())
+    return next((parameter for parameter in module.parameters() if parameter.requires_grad), None)
 
 
 def _in_training(module: nn.Module) -> bool:
@@ -356,8 +387,3 @@ def _is_stepping(optimizer: Optimizer) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _in_backward() -> bool:
-    """Whether autograd is running: a forward then is a checkpointed one being computed again."""
-    return torch._C._current_graph_task_id() != -1

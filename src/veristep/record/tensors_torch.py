@@ -28,6 +28,7 @@ from veristep.record.memory import MEMORY
 from veristep.record.pack import Part
 
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
+_STRIDED = torch.strided
 _NO_TENSOR = blake3(b"none\x00").digest(PREFIX_BYTES)
 PartOf = Callable[[torch.Tensor], torch.Tensor | None]
 _DTYPES = {
@@ -37,6 +38,12 @@ _DTYPES = {
 }
 # Aliases (float, half, long) map to the same dtype; this is the name each one prints as.
 _NAMES = {dtype: str(dtype).removeprefix("torch.") for dtype in _DTYPES.values()}
+# A complex tensor may be a conjugate that is not carried out yet, a quantised one is more than its bytes.
+_PLAIN_NAMES = {
+    dtype: name
+    for dtype, name in _NAMES.items()
+    if not dtype.is_complex and not name.startswith(("q", "bits"))
+}
 
 
 def raw(tensor: torch.Tensor) -> tuple[torch.Tensor, memoryview]:
@@ -83,20 +90,26 @@ def _head(dtype: torch.dtype, shape: tuple[int, ...]) -> bytes:
     return f"{_NAMES[dtype]}\0{','.join(map(str, shape))}\0".encode("ascii")
 
 
-def _is_plain(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is a contiguous block of bytes of this process's memory."""
-    return (
+_NEGATED = frozenset({"float16", "float32", "float64"})
+
+
+def plain_name(tensor: torch.Tensor) -> str:
+    """Return the dtype's name of a tensor that is one block of this process's memory; else nothing."""
+    if (
         type(tensor) in _PLAIN_TYPES
         and tensor.is_cpu
-        and tensor.layout is torch.strided
+        and tensor.layout is _STRIDED
         and tensor.is_contiguous()
-        and not (tensor.is_neg() or tensor.is_conj() or tensor.is_quantized)
-    )
+    ):
+        name = _PLAIN_NAMES.get(tensor.dtype, "")
+        # A part of a complex conjugate may be a float still to be negated; nothing else can.
+        return "" if name in _NEGATED and tensor.is_neg() else name
+    return ""
 
 
 def digest(tensor: torch.Tensor) -> bytes:
     """Return the 32-byte `blake3:tensor-v1` digest of a tensor."""
-    if _is_plain(tensor):
+    if plain_name(tensor):
         # The common case, kept short: it runs for every small tensor at every step.
         hasher = blake3(head(tensor))
         size = tensor.nbytes
@@ -277,8 +290,11 @@ def copy_units(
     total = len(units)
     if not total:
         return Digested([], 0, seed)
+    began = time.perf_counter()
     parts: list[_Prefix] = [_unit_pieces(parameters, part, units, seed % total)]
-    now = began = time.perf_counter()
+    now = time.perf_counter()
+    if now + (now - began) >= deadline:
+        return Digested(parts, total, seed)
     rest = order(total, seed)
     next(rest)
     while now + (now - began) / len(parts) < deadline:  # one more ends in time
@@ -326,7 +342,7 @@ def _unit_pieces(parameters: Sequence[torch.Tensor], part: PartOf, units: Cut, n
     """Return what a unit's prefix is computed from, with the bytes copied."""
     index, start = units.place(number)
     tensor = part(parameters[index])
-    if tensor is None or not _is_plain(tensor):
+    if tensor is None or not plain_name(tensor):
         return _unit(tensor, units[number])
     size = tensor.nbytes
     if size != units.size(index):

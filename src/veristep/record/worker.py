@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 
 Job = Callable[[], None]
-# Waking a thread at every step costs more than the work, which is done cheaper for several steps in a row;
-# records may be this old when they leave.
-POLL_SECONDS = 0.1
+# Waking a thread at every step costs more than the work, which is done cheaper for many steps in a row: the
+# code is in a cache then. Records may be this old when they leave.
+POLL_SECONDS = 0.25
 
 
 class Worker:
@@ -28,7 +28,7 @@ class Worker:
         self._accepted = 0
         self._done = 0
         self._on_idle = on_idle
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.refused = 0
         self.failed = 0
@@ -56,7 +56,7 @@ class Worker:
 
     def stop(self, seconds: float) -> bool:
         """Finish what is queued, for at most `seconds`; answer whether all of it was."""
-        self._stopping = True
+        self._stopping.set()
         if self._thread is not None:
             self._thread.join(seconds)
             return not self._thread.is_alive()
@@ -65,7 +65,7 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            stopping = self._stopping
+            stopping = self._stopping.is_set()
             while self._queue:
                 job, size = self._queue.popleft()
                 self._guarded(job)
@@ -75,7 +75,7 @@ class Worker:
             self.cpu_seconds = time.thread_time()
             if stopping:
                 return
-            time.sleep(POLL_SECONDS)
+            self._stopping.wait(POLL_SECONDS)
 
     def _guarded(self, job: Job) -> None:
         try:

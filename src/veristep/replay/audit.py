@@ -410,6 +410,8 @@ def summarise(
     reason = reasons[0] if reasons else ""
     if not judged:
         reason = "; ".join(plan.not_covered) or "no optimizer step was recorded"
+    if verdict is Verdict.VERIFIED and not unconditioned:
+        reason = coverage.given()
     seconds = sum(each.seconds for each in judged)
     result = Result(verdict, coverage, reason, findings)
     return Audit(result, tuple(judged), len(plan.intervals), seconds, facts)

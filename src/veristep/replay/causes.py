@@ -36,6 +36,9 @@ TOO_LITTLE_MEMORY = "too little memory for the replay: free some, use fewer --wo
 DISK_FULL = (
     "the disk is full where the replay writes: free some space there, or set TMPDIR to another place"
 )
+# What a replay's reason says where its disk had no room left at its end.
+NO_ROOM = "with no room left on its disk"
+_WHO_KILLED = "if it ends so each time, see the kernel's log and the limits of this job"
 NEEDS_NETWORK = (
     "the script needs the network, which a replay does not have: fetch what it loads before the run, "
     "and have it read from the disk"
@@ -71,12 +74,16 @@ def explain(reason: str, output: str) -> str:
     for marks, cause in ((_MEMORY, TOO_LITTLE_MEMORY), (_DISK, DISK_FULL), (_NETWORK, NEEDS_NETWORK)):
         if any(mark in output for mark in marks):
             return f"{cause} ({reason})"
+    if NO_ROOM in reason:
+        return f"{DISK_FULL} ({reason})"
     if "for lack of memory" in reason:
         return f"{TOO_LITTLE_MEMORY} ({reason})"
     gone = _GONE.findall(output)
     if gone:
         what = f"a file the run read is gone: {gone[-1]}: put it back as it was"
         return f"{what} ({reason})"
+    if "was killed (" in reason:
+        return f"{reason}: audit again; {_WHO_KILLED}"
     return reason
 
 

@@ -32,11 +32,12 @@ class DataState:
     @property
     def reason(self) -> str:
         """Why nothing can be replayed from it; empty when it can."""
+        found = []
         if self.changed:
-            return f"data {_named(self.changed)} changed since the run"
+            found.append(f"data {_named(self.changed)} changed since the run")
         if self.gone:
-            return f"data {_named(self.gone)} is gone"
-        return ""
+            found.append(f"data {_named(self.gone)} is gone or cannot be read")
+        return "; ".join(found) + ": put it back as it was, and audit again" if found else ""
 
     @property
     def summary(self) -> str:

@@ -22,10 +22,10 @@ from veristep.record import platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
 from veristep.record.config import RecordConfig
-from veristep.record.handed_torch import Handed
+from veristep.record.handed_torch import Handed, describe
 from veristep.record.hooks_torch import Process
 from veristep.record.reads import NOTES, ReadNotes
-from veristep.record.recorder_torch import describe, rank
+from veristep.record.recorder_torch import rank
 from veristep.record.shared import claim_stream
 from veristep.record.state_torch import Roster, capture, flatten, parameters_of, restore
 from veristep.record.state_torch import impose_hyperparameters as impose
@@ -111,6 +111,8 @@ class Replayer:
         target = max(self._target(step) or 0, self.order.start)
         if self._tape.needs(slot, fetch["index"]) and target < self.order.stop:
             self._own.batch(target, slot, fetch["index"], taped)
+        else:
+            self._tape.hold(fetch)
         if len(live) != len(taped):
             self._answer.note("a loader's batches have another structure in the replay")
             return value
@@ -143,6 +145,8 @@ class Replayer:
             self._answer.note("the script calls its modules differently in the replay")
             return args, kwargs
         owns = [describe(step, self._handed, leaf, torch.Tensor.detach) for leaf in live]
+        for fetch in self._tape.used(target) if call == 0 else ():
+            self._own.batch(target, fetch["slot"], fetch["index"], fetch["tensors"])
         self._own.inputs(target, call, recorded[call], owns)
         replacements: list[torch.Tensor | None] = []
         for taped, own, leaf in zip(recorded[call], owns, live, strict=True):

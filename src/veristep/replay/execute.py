@@ -27,6 +27,8 @@ POLL_SECONDS = 0.05
 OTHERS_SECONDS = 30.0
 # How much of what a failed script printed is kept as the reason.
 TAIL_BYTES = 4000
+# A disk with less than this is full: an answer and a few printed lines need as much.
+LEAST_ROOM_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ def execute(room: Room, order: Order, objects: Path, setting: Setting, time_limi
                 return Execution(reason=f"the command could not be started: {why}")
             reason = _wait(process, results, list(order.streams), time_limit)
             _end(process)
+        if reason and _full(room.folder):
+            reason += f", {causes.NO_ROOM}"
         answers = {path.stem: Answer.load(path) for path in sorted(results.glob("*.json"))}
         seconds = time.monotonic() - began
         return Execution(answers, seconds, reason, _tail(log), _read(boot_folder))
@@ -151,6 +155,12 @@ def _wait(process: subprocess.Popen[bytes], results: Path, streams: list[str], t
                 "--time-limit gives it longer"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _full(folder: Path) -> bool:
+    """Whether a disk takes no more: then what the script printed about it is not there either."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize < LEAST_ROOM_BYTES
 
 
 def _status(returncode: int) -> int:

@@ -21,8 +21,8 @@ from veristep.record import platform_torch
 from veristep.record import randomness_torch as randomness
 from veristep.record import snapshots_torch as snapshots
 from veristep.record.config import RecordConfig
-from veristep.record.handed_torch import Handed
-from veristep.record.recorder_torch import describe, rank
+from veristep.record.handed_torch import Handed, describe
+from veristep.record.recorder_torch import rank
 from veristep.record.shared import claim_stream
 from veristep.record.state_torch import Roster, capture, parameters_of, restore
 from veristep.record.state_torch import impose_hyperparameters as impose

@@ -7,6 +7,7 @@ Code that asks the kernel or the C library by itself is not deceived.
 
 from __future__ import annotations
 
+import copyreg
 import os
 import sys
 from collections.abc import Mapping
@@ -114,6 +115,10 @@ def _shift_datetime(module: Any, later: Any) -> None:
         made.__name__ = made.__qualname__ = real.__name__
         made.__module__ = real.__module__
     module.date, module.datetime = Date, Datetime
+    # What names a class is not the class any more, and a value of the real one could not be pickled:
+    # launchers of several ranks send each other dates.
+    copyreg.pickle(real_date, lambda value: (Date, value.__reduce_ex__(4)[1]))
+    copyreg.pickle(real_datetime, lambda value: (Datetime, value.__reduce_ex__(4)[1]))
 
 
 def _rename_host(host: str) -> None:

@@ -24,8 +24,8 @@ from veristep.replay.answering import Answering
 from veristep.replay.compare_torch import differing_random_states, same_tensor, shown
 from veristep.replay.order import Order, StreamOrder
 from veristep.replay.order_check_torch import OrderCheck
-from veristep.replay.own_hyper import OwnHyperparameters, follows
-from veristep.replay.schedule_torch import Walk, set_by, walk
+from veristep.replay.own_hyper import Groups, OwnHyperparameters, follows
+from veristep.replay.schedule_torch import Walk, governs, set_by, walk
 
 EPOCH_BETWEEN = "an epoch or an evaluation began in between, here or in the run"
 FIRST_STEP = "drawn before the interval's state was put in place"
@@ -65,20 +65,17 @@ class OwnInputs:
     def placed(self, roster: Roster, snapshot: Tree) -> None:
         """Go on from the snapshot with the script's own schedulers, and ask them for the interval."""
         restored = restore_schedulers(roster, snapshot.get("schedulers", []))
-        scheduled = {id(scheduler.optimizer): scheduler for scheduler in restored}
+        steps = self._order.stop - self._order.start
         for number, optimizer in enumerate(roster.optimizers()):
             if optimizer is None or number not in self._hyper:
                 continue
             now = hyper_json(hyperparameters(optimizer))
-            if id(optimizer) in scheduled:
+            scheduled = [scheduler for scheduler in restored if governs(scheduler, optimizer)]
+            if scheduled:
                 self._hyper[number] = OwnHyperparameters(now, now)
+                self._walks[number] = [walk(scheduler, steps) for scheduler in scheduled]
             else:
                 self._hyper[number].imposed(now)
-        for scheduler in restored:
-            for number, optimizer in enumerate(roster.optimizers()):
-                if optimizer is scheduler.optimizer:
-                    steps = self._order.stop - self._order.start
-                    self._walks.setdefault(number, []).append(walk(scheduler, steps))
         self._find_off_schedule()
 
     def hyperparameters(self, record: StepRecord, optimizer: Optimizer) -> None:
@@ -99,8 +96,10 @@ class OwnInputs:
         number, key = differing[0]
         where = f"{key} of group {number}"
         expected, got = record.hyper[number].get(key), own[number][key]
+        off = self._off_schedule(record, own, differing)
+        detail = words.OFF_SCHEDULE if off else words.OWN_OUTCOME
         self._answer.make_own(
-            record.step, "hyperparameter", f"{where}: {expected}", f"{where}: {got}", where
+            record.step, "hyperparameter", f"{where}: {expected}", f"{where}: {got}", where, detail
         )
         self._note(
             words.HYPERPARAMETERS, words.OWN_OUTCOME if record.optimizer in self._walks else ELSEWHERE
@@ -132,6 +131,17 @@ class OwnInputs:
             return False
         scheduled = {key for each in walks for key in set_by(each)}
         return all(key in scheduled for key in differing)
+
+    def _off_schedule(self, record: StepRecord, own: Groups, differing: list[tuple[int, str]]) -> bool:
+        """Whether only the record leaves a schedule here: the script, asked by itself, stays on it.
+
+        A walk that ended early, of a scheduler that wants to be told a loss, says nothing of later steps.
+        """
+        steps = self._order.stop - self._order.start
+        whole = [each for each in self._walks.get(record.optimizer, []) if len(each) >= steps]
+        return record.step in self._off.get(record.optimizer, ()) and any(
+            set(differing) <= set(set_by(each)) and not follows([own], each, set_by(each)) for each in whole
+        )
 
     # -- random states ------------------------------------------------------------------------------
 

@@ -13,10 +13,21 @@ from veristep.record.assemble_torch import hyper_json
 from veristep.record.state_torch import hyperparameters, impose_hyperparameters
 
 Walk = list[list[dict[str, Json]]]
+# Schedulers are stepped once an epoch, an update or a batch: how often at most for one update, as far as a
+# walk goes. One that is stepped more often leaves its walk, and is then not compared.
+PACE = 8
+
+
+def governs(scheduler: Any, optimizer: Optimizer) -> bool:
+    """Whether a scheduler sets the parameter groups of an optimizer, through a wrapper around it or not."""
+    set_by_it = getattr(scheduler.optimizer, "param_groups", None)
+    if not isinstance(set_by_it, list) or len(set_by_it) != len(optimizer.param_groups):
+        return False
+    return all(one is other for one, other in zip(set_by_it, optimizer.param_groups, strict=True))
 
 
 def walk(scheduler: Any, steps: int) -> Walk:
-    """Return the hyperparameters now, and after each of the next `steps` steps of a scheduler.
+    """Return the hyperparameters now, and after each step of a scheduler in the next `steps` updates.
 
     The scheduler and its optimizer are left as they were. A scheduler that wants to be told a loss, or
     fails, is walked as far as it goes.
@@ -28,7 +39,7 @@ def walk(scheduler: Any, steps: int) -> Walk:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for _ in range(steps):
+            for _ in range(PACE * steps):
                 scheduler.step()
                 found.append(hyper_json(hyperparameters(optimizer)))
     except Exception:  # noqa: BLE001, S110 - boundary: the scheduler is the script's

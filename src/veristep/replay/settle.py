@@ -23,6 +23,10 @@ from veristep.replay.pretend import LATER
 # Without a budget of one's own: as much as the replays took, and at least this.
 MIN_BUDGET_SECONDS = 60.0
 VARIES = "the script makes another one each time it is started"
+UNSETTLED = (
+    "the {what} of step {step} is odd ({detail}), at an end of the interval, where the script may have "
+    "changed it: only a run from the start tells (--conditions-budget, --from-start)"
+)
 _NAMES = {
     "hyperparameter": words.HYPERPARAMETERS,
     "batch": words.BATCHES,
@@ -49,44 +53,69 @@ def settle(auditor: Auditor, judged: Sequence[Judged], budget: float | None = No
     prefix = Interval(0, 0, last.stop, last.streams, closed=False)
     try:
         affordable = auditor.seconds_up_to(prefix) <= budget
-        found = _own_from_start(auditor, prefix, open_ones) if affordable else None
+        found = _own_from_start(auditor, prefix) if affordable else None
         if found is None:
             return [_by_itself(auditor, each) for each in judged]
     except VeristepError:
         return list(judged)
     own, recurring = found
-    return [_settled(each, own, recurring) if each in open_ones else each for each in judged]
+    settled = [_settled(each, own, recurring) if each in open_ones else each for each in judged]
+    certain = [each for each in own if repr(each) in recurring and _accuses(each[1])]
+    return _with_what_came_before(settled, certain)
 
 
 def _by_itself(auditor: Auditor, judged: Judged) -> Judged:
     """Accuse what an interval shows by itself, twice: one batch or value among others that are right.
 
     That the others agree shows that the order, or the schedule, is the right one to compare with; a script
-    that changes it by hand does not change it back within the interval.
+    that changes it by hand does not change it back within the interval. A single one at the interval's edge
+    may be where such a change begins or ends: it is not accused, and nothing is verified either.
     """
     if judged.verdict is not Verdict.VERIFIED:
         return judged
-    clear = [found for found in judged.suspicions if _is_clear(judged, found)]
+    odd = [found for found in judged.suspicions if _is_odd(judged, found)]
+    clear = [found for found in odd if not _at_edge(judged, found, odd)]
     if not clear:
-        return judged
+        return _unsettled(judged, odd)
     second = auditor.replay(judged.interval, places(auditor.run, judged.interval)[-1])
     again = set(map(repr, own_differences(second)))
     accused = [found for found in clear if repr(found) in again]
     return _accused(judged, accused) if accused else judged
 
 
-def _is_clear(judged: Judged, found: tuple[str, Difference]) -> bool:
-    stream, difference = found
+def _is_odd(judged: Judged, found: tuple[str, Difference]) -> bool:
+    """Whether it is one of few that leave an order or a schedule which the others keep to."""
+    difference = found[1]
     if difference.detail not in (words.OFF_SCHEDULE, words.OFF_ORDER):
         return False
-    steps = {
-        other.step
-        for name, other in judged.suspicions
-        if name == stream and other.what == difference.what and other.detail == difference.detail
-    }
     checked = judged.conditions[_NAMES[difference.what]].get(words.CHECKED, 0)
-    inside = judged.interval.start < min(steps) and max(steps) < judged.interval.stop - 1
-    return inside and checked > len(steps) * len(judged.interval.streams)
+    return checked > len(_steps_like(found, judged.suspicions)) * len(judged.interval.streams)
+
+
+def _at_edge(judged: Judged, found: tuple[str, Difference], odd: Sequence[tuple[str, Difference]]) -> bool:
+    """Whether all steps from it to an end of the interval are odd."""
+    step, steps = found[1].step, _steps_like(found, odd)
+    before, after = range(judged.interval.start, step + 1), range(step, judged.interval.stop)
+    return steps.issuperset(before) or steps.issuperset(after)
+
+
+def _steps_like(found: tuple[str, Difference], others: Sequence[tuple[str, Difference]]) -> set[int]:
+    stream, difference = found
+    return {
+        other.step
+        for name, other in others
+        if (name, other.what, other.detail) == (stream, difference.what, difference.detail)
+    }
+
+
+def _unsettled(judged: Judged, odd: Sequence[tuple[str, Difference]]) -> Judged:
+    """Return what is left to say where steps at an interval's edge are odd: of a single one, that it is."""
+    single = [found for found in odd if len(_steps_like(found, odd)) == 1]
+    if not single:
+        return judged
+    difference = min(single, key=place_of)[1]
+    reason = UNSETTLED.format(what=difference.what, step=difference.step, detail=difference.detail)
+    return replace(judged, verdict=Verdict.UNVERIFIED, reason=reason)
 
 
 def _accused(judged: Judged, found: Own) -> Judged:
@@ -105,15 +134,13 @@ def _is_open(judged: Judged) -> bool:
     return bool(judged.suspicions) or any(outcome != words.CHECKED for outcome in outcomes)
 
 
-def _own_from_start(
-    auditor: Auditor, prefix: Interval, judged: Sequence[Judged]
-) -> tuple[Own, set[str]] | None:
+def _own_from_start(auditor: Auditor, prefix: Interval) -> tuple[Own, set[str]] | None:
     """Return what the script makes otherwise by itself, and which of it twice; None if that fails."""
     first = auditor.replay(prefix, 0, mode=words.CONDITIONS)
     if not _followed(first):
         return None
     own = own_differences(first)
-    if not any(_inside(each, found) for each in judged for found in own):
+    if not any(_accuses(found) for _, found in own):
         return own, set()
     # Another date: a script that is seeded by the clock does not do the same twice.
     second = auditor.replay(prefix, 0, mode=words.CONDITIONS, guise=LATER)
@@ -136,7 +163,9 @@ def _followed(execution: Execution) -> bool:
 
 def _settled(judged: Judged, own: Own, recurring: set[str]) -> Judged:
     here = [found for found in own if _inside(judged, found)]
-    accused = [found for found in here if repr(found) in recurring and _accuses(found[1])]
+    certain = [found for found in own if repr(found) in recurring]
+    accused = [found for found in here if found in certain and _accuses(found[1])]
+    accused += _used_in(judged, certain)
     if accused:
         return _accused(judged, accused)
     conditions: Conditions = {}
@@ -148,10 +177,54 @@ def _settled(judged: Judged, own: Own, recurring: set[str]) -> Judged:
     return replace(judged, conditions=conditions, suspicions=())
 
 
+def _with_what_came_before(judged: Sequence[Judged], certain: Own) -> list[Judged]:
+    """Accuse too what the run from the start showed at steps before an interval that none of these has.
+
+    It went there to come to the interval, and what was seen is told: the next verified interval carries it.
+    """
+    told = {(stream, each.expected, each.got) for stream, each in _differences(judged)}
+    left = [
+        (stream, each)
+        for stream, each in certain
+        if (stream, each.expected, each.got) not in told
+        and not any(_inside(one, (stream, each)) for one in judged)
+    ]
+    result = list(judged)
+    for place, one in sorted(enumerate(result), key=lambda numbered: numbered[1].interval.start):
+        mine = [
+            each for each in left if each[1].step < one.interval.start and each[0] in one.interval.streams
+        ]
+        if mine and one.verdict is Verdict.VERIFIED:
+            result[place] = _accused(one, mine)
+            left = [each for each in left if each not in mine]
+    return result
+
+
+def _differences(judged: Sequence[Judged]) -> Own:
+    return [each.difference for each in judged if each.difference is not None]
+
+
 def _inside(judged: Judged, found: tuple[str, Difference]) -> bool:
     stream, difference = found
     inside = judged.interval.start <= difference.step < judged.interval.stop
     return inside and stream in judged.interval.streams
+
+
+def _used_in(judged: Judged, own: Own) -> Own:
+    """Return the interval's batches that were fetched before it, and are not the script's own there.
+
+    A run from the start shows a batch at the step that fetched it, an interval at the step that used it.
+    """
+    before = {
+        (stream, each.expected, each.got)
+        for stream, each in own
+        if each.what == "batch" and each.step < judged.interval.start
+    }
+    return [
+        (stream, each)
+        for stream, each in judged.suspicions
+        if each.what == "batch" and (stream, each.expected, each.got) in before
+    ]
 
 
 def _accuses(found: Difference) -> bool:

@@ -115,6 +115,9 @@ class IntervalFeed(TapeFeed):
         self._guessed: set[int] = set()
         self._given: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self.shift = self._loader_shift(self.records[order.start], StepRecord.from_json(mine.warm))
+        # Batches of those loaders from before the interval, which a step of it may use or not.
+        self._unseen = frozenset(self._guessed)
+        self._ahead: list[dict[str, Any]] = []
 
     def fetch(self, slot: int, index: int) -> dict[str, Any] | None:
         """Return the batch the run had where the replay's loader yields its batch `index`."""
@@ -143,6 +146,32 @@ class IntervalFeed(TapeFeed):
         """Whether a batch of the run is used in the interval, or later, and not before."""
         name = str(slot)
         return index >= self._start.consumed.get(name, self._start.yields.get(name, 0))
+
+    def hold(self, fetch: dict[str, Any]) -> None:
+        """Keep a batch that was fetched before the interval began, where it is not seen who uses it."""
+        if fetch["slot"] in self._unseen and fetch["tensors"]:
+            self._ahead = [*self._ahead, fetch][-REMEMBERED:]
+
+    def used(self, step: int) -> list[dict[str, Any]]:
+        """Return the kept batches that a step uses, known by their values; they are kept no longer.
+
+        Each tensor of the step is one batch's only, the first one's: a batch may have been repeated.
+        """
+        if not self._ahead:
+            return []
+        tensors = [
+            leaf for call in self.chunk(step)["inputs"] for leaf in call if isinstance(leaf, torch.Tensor)
+        ]
+        found, kept = [], []
+        for fetch in self._ahead:
+            left = list(tensors)
+            if all(_claim(each, left) for each in fetch["tensors"]):
+                tensors = left
+                found.append(fetch)
+            else:
+                kept.append(fetch)
+        self._ahead = kept
+        return found
 
     def fetch_ahead_varies(self) -> bool:
         """Whether which batch a step used had to be guessed, and cannot be."""
@@ -188,6 +217,15 @@ class IntervalFeed(TapeFeed):
                 if int(slot) not in self._evaluated:
                     self._guessed.add(int(slot))
         return shift
+
+
+def _claim(wanted: Any, tensors: list[torch.Tensor]) -> bool:
+    """Take a tensor equal to `wanted` from a list, if there is one."""
+    for place, each in enumerate(tensors):
+        if isinstance(wanted, torch.Tensor) and _equal(wanted, each):
+            del tensors[place]
+            return True
+    return False
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +95,12 @@ def test_a_replay_sees_what_it_needs_and_reaches_nothing_else(tmp_path: Path, sa
         assert said["home"] == "PermissionError"
 
 
+# At once, a sandbox is still being made; after that, it runs.
+@pytest.mark.parametrize("later", [0.0, 0.005, 0.02, 0.5])
 @pytest.mark.skipif(bubblewrap.usable() is None, reason="bubblewrap does not work here")
-def test_a_replay_ends_when_its_auditor_is_killed(tmp_path: Path) -> None:
+def test_a_replay_ends_when_its_auditor_is_killed(tmp_path: Path, later: float) -> None:
+    # Nobody else sleeps so long: the name that its processes are known by.
+    name = f"{os.getpid()}{secrets.randbelow(10**6)}.5"
     script = f"""
 import sys
 sys.path[:0] = {sys.path!r}
@@ -105,20 +111,31 @@ from veristep.replay.sandbox import choose
 folder = Path({str(tmp_path)!r})
 sandbox = choose.choose()
 with (folder / "out").open("wb") as output:
-    process = sandbox.start(launch(folder, sandbox, "sleep", "4242.5"), output)
+    process = sandbox.start(launch(folder, sandbox, "sleep", {name!r}), output)
 print(process.pid, flush=True)
 process.wait()
 """
     auditor = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert auditor.stdout is not None
     pid = int(auditor.stdout.readline())
+    time.sleep(later)
     auditor.send_signal(signal.SIGKILL)
     auditor.wait()
     auditor.stdout.close()
     deadline = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists() and _state(pid) != "Z" and time.monotonic() < deadline:
+    while (left := _running(pid, name)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists() or _state(pid) == "Z"
+    assert not left
+
+
+def _running(pid: int, word: str) -> list[int]:
+    """Return a process, unless it has ended, and all that have a word in their command line."""
+    found = [pid] if _state(pid) != "Z" else []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if word.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 def _state(pid: int) -> str:

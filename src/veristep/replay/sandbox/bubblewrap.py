@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,10 @@ MAX_MOUNTS = 2500
 # Processes started and ended before a replay's own, so that its id is another one each time.
 MOST_PROCESSES = 200
 _COUNT_PROCESSES = 'n=$1; shift; while [ "$n" -gt 0 ]; do (:); n=$((n - 1)); done; "$@"; exit $?'
+# Bubblewrap's --die-with-parent holds once all of its processes have asked for it: who is killed while a
+# sandbox is being made would leave it behind, and running. So a process inside waits for the other end of a
+# pipe, which the auditor alone holds, to be closed by its end; then it ends all there is in its namespace.
+_TETHER = "exec 3<&0 </dev/null; { read -r _ <&3; kill -9 -1; } & exec 3<&-; "
 _SPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
 # Own user namespace, and none within it; own user namespace; none, which only root can do.
 _USERS = (("--unshare-user", "--disable-userns"), ("--unshare-user",), ())
@@ -67,37 +72,43 @@ def start(launch: Launch, output: IO[bytes]) -> subprocess.Popen[bytes]:
     users = usable()
     assert users is not None
     words = arguments(users, launch, _etc_files(launch))
-    given: list[int] = []
+    tether, held = os.pipe()
+    given = [tether]
     try:
         architecture = seccomp.known()
         if architecture is not None:
             given.append(_memory(seccomp.program(architecture, None)))
-            words = ["--seccomp", str(given[0]), *words]
+            words = ["--seccomp", str(given[-1]), *words]
         listing = _memory(b"".join(os.fsencode(word) + b"\0" for word in words))
         given.append(listing)
-        return subprocess.Popen(
-            [PROGRAM, "--args", str(listing), "--", *_numbered(launch.command)],
+        process = subprocess.Popen(
+            [PROGRAM, "--args", str(listing), "--", *_wrapped(launch.command)],
             env=launch.environment,
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            stdin=tether,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            pass_fds=given,
+            pass_fds=given[1:],
         )
+        weakref.finalize(process, os.close, held)
+        return process
+    except BaseException:
+        os.close(held)
+        raise
     finally:
         for descriptor in given:
             os.close(descriptor)
 
 
-def _numbered(command: Sequence[str]) -> list[str]:
-    """Return a command line that runs a command under another process id each time.
+def _wrapped(command: Sequence[str]) -> list[str]:
+    """Return a command line that runs a command tethered to us, under another process id each time.
 
     In a process namespace of its own every replay would have the same one, and a script that draws its seed
     from it would differ from its record in the same way every time: that is how tampering looks.
     """
     count = secrets.randbelow(MOST_PROCESSES) + 1
-    return ["/bin/sh", "-c", _COUNT_PROCESSES, "sh", str(count), *command]
+    return ["/bin/sh", "-c", _TETHER + _COUNT_PROCESSES, "sh", str(count), *command]
 
 
 def arguments(users: Sequence[str], launch: Launch, etc: Sequence[Mount]) -> list[str]:

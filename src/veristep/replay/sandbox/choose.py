@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO
 
 from veristep.errors import UnavailableError
-from veristep.replay.sandbox import bubblewrap, kernel, landlock
+from veristep.replay.sandbox import bubblewrap, kernel, landlock, lifetime
 from veristep.replay.sandbox.view import Launch
 
 
@@ -110,7 +111,10 @@ def _start_open(launch: Launch, output: IO[bytes]) -> subprocess.Popen[bytes]:
     contained = landlock.abi() > 0
     writable = launch.view.in_place(writable=True)
 
+    parent = os.getpid()
+
     def restrict() -> None:
+        lifetime.end_with(parent)
         if contained:
             landlock.restrict(writable)
 

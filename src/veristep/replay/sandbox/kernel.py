@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import signal
 import socket
 import struct
 import subprocess
@@ -18,12 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from veristep.replay.sandbox import landlock, seccomp
+from veristep.replay.sandbox import landlock, lifetime, seccomp
 from veristep.replay.sandbox.view import Launch
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
-_PR_SET_PDEATHSIG = 1
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/sys/devices/system")
 _ETC = (
     "alternatives", "gai.conf", "host.conf", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
@@ -66,10 +64,7 @@ def start(launch: Launch, output: IO[bytes]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def restrict() -> None:
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
+        lifetime.end_with(parent)
         if alone:
             _isolate_network()
         landlock.restrict(writable, readable)
