@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from veristep.case.sarif import SCHEMA, Invocation, log
 from veristep.core.canonical import Json
+from veristep.core.checks import CheckResult, Tally
 from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect, Verdict
 from veristep.errors import TamperedError
 
@@ -38,6 +39,8 @@ findings = st.builds(
         optional={
             "tensors": st.lists(st.text(), max_size=3),
             "what": st.text(),
+            "path": st.sampled_from(["/a/b c.py", "relative", "/nul\u2028"]),
+            "line": st.integers(-1, 5),
             "measured": st.just(MEASURED),
         },
     ),
@@ -72,8 +75,19 @@ def test_every_result_is_valid_sarif(result: Result, status: int) -> None:
     rules = [each["id"] for each in run["tool"]["driver"]["rules"]]
     for told, finding in zip(run["results"], result.findings, strict=True):
         assert rules[told["ruleIndex"]] == told["ruleId"] == finding.rule
-        place = told["locations"][0]["logicalLocations"][0]
-        assert run["logicalLocations"][place["index"]]["fullyQualifiedName"] == place["fullyQualifiedName"]
+        for place in told["locations"][0].get("logicalLocations", []):
+            known = run["logicalLocations"][place["index"]]
+            assert known["fullyQualifiedName"] == place["fullyQualifiedName"]
+
+
+def test_a_check_of_files_says_where_and_what_it_left_out() -> None:
+    finding = Finding("ENV001", Severity.ERROR, "edited", evidence={"path": "/a/b.py", "line": 3})
+    result = CheckResult(Verdict.UNVERIFIED, {"files": Tally(3, 1, {"unreadable": 2})}, "", (finding,))
+    run = only_run(log(result, Invocation("env check", 3)))
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "file:///a/b.py"}, "region": {"startLine": 3}}
+    told = [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]]
+    assert "2 files not checked: unreadable" in told
 
 
 @given(results.filter(lambda each: each.verdict in (Verdict.UNVERIFIED, Verdict.NOT_COVERED)))

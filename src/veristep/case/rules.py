@@ -11,6 +11,7 @@ import veristep
 _PACKAGE = Path(veristep.__file__).parent
 # Installed, the pages lie in the package; in a checkout, where they are written.
 _FOLDERS = (_PACKAGE / "rules", _PACKAGE.parent.parent / "docs" / "rules")
+_ID = re.compile(r"[A-Z]+[0-9]{3}")
 _TITLE = re.compile(r"^# [A-Z]+[0-9]+: (.+)$", re.MULTILINE)
 
 
@@ -36,6 +37,12 @@ class RulePage:
             if line and not line.startswith(("#", "**", "```", "|")):
                 return line
         return self.title
+
+
+def known() -> list[str]:
+    """Return the ids of all rules that have a page, in order."""
+    found = {path.stem for folder in _FOLDERS for path in folder.glob("*.md")}
+    return sorted(each for each in found if _ID.fullmatch(each))
 
 
 def page(rule: str) -> RulePage:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from veristep import __version__
 from veristep.case.measured import in_words, measured
 from veristep.case.rules import page
 from veristep.case.wording import plain
 from veristep.core.canonical import Json
-from veristep.core.verdicts import Finding, Result, Severity, Verdict
+from veristep.core.checks import CheckResult
+from veristep.core.verdicts import Coverage, Finding, Result, Severity, Verdict
 from veristep.errors import ExitStatus, VeristepError
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -58,7 +60,7 @@ class Invocation:
 
 
 def log(
-    result: Result | None, invocation: Invocation, error: VeristepError | None = None
+    result: Result | CheckResult | None, invocation: Invocation, error: VeristepError | None = None
 ) -> dict[str, Json]:
     """Return a SARIF log of one run of the tool; `error` is why there is no result."""
     findings = result.findings if result is not None else ()
@@ -103,9 +105,11 @@ def _rule(rule: str) -> dict[str, Json]:
 
 
 def _result(finding: Finding, rules: Sequence[str], places: _Places, uri: str) -> dict[str, Json]:
-    location: dict[str, Json] = {"logicalLocations": places.of(finding)}
-    if uri:
-        location["physicalLocation"] = {"artifactLocation": {"uri": uri}}
+    logical = places.of(finding)
+    location: dict[str, Json] = {"logicalLocations": logical} if logical else {}
+    physical = _physical(finding, uri)
+    if physical:
+        location["physicalLocation"] = physical
     sizes = measured(finding.evidence)
     text = plain(finding.summary) + (f"; {plain(in_words(sizes))}" if sizes else "")
     return {
@@ -126,10 +130,24 @@ def _result(finding: Finding, rules: Sequence[str], places: _Places, uri: str) -
     }
 
 
+def _physical(finding: Finding, uri: str) -> dict[str, Json]:
+    """Return the file a finding is in: the one it names itself, else the one that was looked at."""
+    path, line = finding.evidence.get("path"), finding.evidence.get("line")
+    if isinstance(path, str) and path.startswith("/"):
+        uri = Path(path).as_uri()
+    if not uri:
+        return {}
+    place: dict[str, Json] = {"artifactLocation": {"uri": uri}}
+    if isinstance(line, int) and line > 0:
+        place["region"] = {"startLine": line}
+    return place
+
+
 def _fingerprint(finding: Finding) -> str:
     """Return what tells a finding from others, whatever was measured of it and whoever found it again."""
-    what = finding.evidence.get("what")
-    parts = (finding.rule, finding.run, finding.rank, finding.step, what)
+    evidence = finding.evidence
+    parts = [finding.rule, finding.run, finding.rank, finding.step, evidence.get("what")]
+    parts += [evidence[name] for name in ("path", "line") if name in evidence]
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -142,7 +160,7 @@ class _Places:
 
     def of(self, finding: Finding) -> list[Json]:
         """Return where a finding is: the narrowest place that is known."""
-        path = [("run", f"run {finding.run}")]
+        path = [("run", f"run {finding.run}")] if finding.run else []
         if finding.rank is not None:
             path.append(("rank", f"rank {finding.rank}"))
         if finding.step is not None:
@@ -154,7 +172,7 @@ class _Places:
         for kind, step in path:
             name = f"{name}/{step}" if name else step
             index = self._index(name, step, kind, index)
-        return [{"index": index, "fullyQualifiedName": name, "kind": path[-1][0]}]
+        return [{"index": index, "fullyQualifiedName": name, "kind": path[-1][0]}] if path else []
 
     def _index(self, name: str, last: str, kind: str, parent: int) -> int:
         if name not in self._known:
@@ -167,7 +185,7 @@ class _Places:
 
 
 def _invocation(
-    result: Result | None, invocation: Invocation, error: VeristepError | None
+    result: Result | CheckResult | None, invocation: Invocation, error: VeristepError | None
 ) -> dict[str, Json]:
     status = ExitStatus(invocation.status)
     done: dict[str, Json] = {
@@ -184,15 +202,23 @@ def _invocation(
     return done
 
 
-def _notifications(result: Result | None, error: VeristepError | None) -> Iterable[Json]:
+def _notifications(result: Result | CheckResult | None, error: VeristepError | None) -> Iterable[Json]:
     if error is not None:
         hint = f"; {error.hint}" if error.hint else ""
         yield _notification("error", "error", error.message + hint)
     if result is None:
         return
-    coverage = result.coverage
     if result.verdict in (Verdict.UNVERIFIED, Verdict.NOT_COVERED):
         yield _notification("not-checked", "warning", f"{result.verdict.value}: {result.reason}")
+    if isinstance(result, Result):
+        yield from _steps_not_checked(result.coverage)
+        return
+    for name, tally in result.coverage.items():
+        for reason, count in tally.not_checked.items():
+            yield _notification("not-checked", "warning", f"{count} {name} not checked: {reason}")
+
+
+def _steps_not_checked(coverage: Coverage) -> Iterable[Json]:
     for reason, count in coverage.not_checked.items():
         yield _notification("not-checked", "warning", f"{count} steps not checked: {reason}")
     for condition, outcomes in coverage.conditions.items():
@@ -212,12 +238,12 @@ def _notification(name: str, level: str, text: str) -> Json:
     return {"descriptor": {"id": name}, "level": level, "message": {"text": plain(text)}}
 
 
-def _properties(result: Result | None, invocation: Invocation) -> dict[str, Json]:
+def _properties(result: Result | CheckResult | None, invocation: Invocation) -> dict[str, Json]:
     judged: dict[str, Json] = {"subject": invocation.subject, **invocation.properties}
     if result is not None:
         judged |= {
             "verdict": result.verdict.value,
             "reason": result.reason,
-            "coverage": result.coverage.to_json(),
+            "coverage": result.to_json()["coverage"],
         }
     return judged

@@ -80,26 +80,57 @@ def finding(value: Finding) -> None:
     """Print one finding: what, where, expected and got."""
     head = styled(f"{value.severity.value}[{value.rule}]", "red", stream=sys.stdout)
     out(f"{head}: {plain(value.summary)}")
-    out(f"  --> run {value.run} / rank {value.rank} / step {value.step}")
+    for line in finding_lines(value):
+        out(f"  {line}")
+
+
+def finding_lines(value: Finding) -> list[str]:
+    """Return what stands below a finding's first line: where it is, and what it rests on."""
     evidence = value.evidence
+    lines = [f"--> {where}" for where in _places(value)]
+    replayed = value.rule.startswith(("RPL", "STEP"))
+    labels = ("recorded", "replayed") if replayed else ("expected", "got")
     if evidence.get("expected"):
-        out(f"   | recorded  {plain(str(evidence['expected'])[:64])}")
-        out(f"   | replayed  {plain(str(evidence['got'])[:64])}")
+        lines += [
+            f" | {label:<9} {plain(str(evidence.get(name, ''))[: 200 if not replayed else 64])}"
+            for label, name in zip(labels, ("expected", "got"), strict=True)
+        ]
     tensors = evidence.get("tensors")
     if isinstance(tensors, (list, tuple)) and tensors:
         more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""
-        out(f"   | tensor    {plain(tensors[0])}{more}")
+        lines.append(f" | tensor    {plain(tensors[0])}{more}")
     sizes = measured(evidence)
     if sizes is not None:
-        out(f"   | size      {plain(in_words(sizes))}")
+        lines.append(f" | size      {plain(in_words(sizes))}")
     if evidence.get("detail"):
-        out(f"   | detail    {plain(str(evidence['detail']))}")
+        lines.append(f" | detail    {plain(str(evidence['detail']))}")
     for suspect in value.suspects:
         if suspect.what != "tensor":
-            out(f"   | {suspect.what:<9} {plain(suspect.value)} ({plain(suspect.how_known)})")
+            lines.append(f" | {suspect.what:<9} {plain(suspect.value)} ({plain(suspect.how_known)})")
     certain, step = evidence.get("certain_since"), value.step
     if isinstance(certain, int) and step is not None and certain < step:
-        out(f"   | compared  in part since step {certain}: the cause can lie that far back")
+        lines.append(f" | compared  in part since step {certain}: the cause can lie that far back")
+    diff = evidence.get("diff")
+    if isinstance(diff, (list, tuple)):
+        lines += [f" | {plain(str(line))}" for line in diff]
+    if evidence.get("hint"):
+        lines.append(f" = hint: {plain(str(evidence['hint']))}")
+    if evidence.get("ignored"):
+        lines.append(f" = ignored until {evidence.get('ignored_until')}: {plain(str(evidence['ignored']))}")
+    return lines
+
+
+def _places(value: Finding) -> list[str]:
+    path, line = value.evidence.get("path"), value.evidence.get("line")
+    places = []
+    if isinstance(path, str):
+        places.append(plain(path) + (f":{line}" if isinstance(line, int) else ""))
+    if value.run:
+        parts = [f"run {value.run}"]
+        parts += [f"rank {value.rank}"] if value.rank is not None or value.step is not None else []
+        parts += [f"step {value.step}"] if value.step is not None else []
+        places.append(" / ".join(parts))
+    return places
 
 
 def _condition(name: str, outcomes: Mapping[str, int]) -> str:

@@ -16,6 +16,7 @@ import click
 from veristep.case import sarif
 from veristep.case.sarif import Invocation
 from veristep.core.canonical import Json
+from veristep.core.checks import CheckResult
 from veristep.core.verdicts import Result
 from veristep.errors import StorageError, VeristepError
 
@@ -44,7 +45,7 @@ class Report:
 
     def result(
         self,
-        result: Result,
+        result: Result | CheckResult,
         status: int,
         subject: str,
         *,

@@ -16,9 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from veristep.core.canonical import Json, encode
+from veristep.core.verdicts import Finding
 from veristep.errors import UsageError, VeristepError
+from veristep.guard import policy
 from veristep.ledger import auditors
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
@@ -27,7 +30,9 @@ from veristep.record.channel import complain
 from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.shared import heartbeats
 from veristep.supervise import boot, code, describe
+from veristep.supervise.checks.protocol import Subject
 from veristep.supervise.child import Child, Received
+from veristep.supervise.guarding import Guarding
 from veristep.supervise.lock import SupervisorLock
 from veristep.supervise.manifest import DataManifest
 from veristep.supervise.receiver import Receiver
@@ -103,6 +108,8 @@ class _Opened:
     lock: SupervisorLock
     watch: Watch
     manifest: DataManifest
+    guarding: Guarding
+    environment: Mapping[str, str]
     pending: list[Draft] = field(default_factory=list)
     lost: int = 0
     looked_at: float = field(default_factory=time.monotonic)
@@ -127,8 +134,8 @@ def run(command: Sequence[str], options: RunOptions) -> Ended:
         child.close()
         return Ended(child.process.returncode)
     try:
-        environment = boot.environment(os.environ, opened.config)
-        child = _start(command, environment, opened.signals.append)
+        opened.guarding.before()
+        child = _start(command, opened.environment, opened.signals.append)
         _attend(opened, child)
         ended = _close(opened, child.process.wait())
         child.close()
@@ -218,23 +225,51 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         def keep(data: bytes) -> None:
             _keep(opened, data)
 
+        def guard(line: Mapping[str, Any]) -> None:
+            opened.guarding.hear(line)
+
         watch = Watch(run_id, directory, folder, ledger.objects, budget)
         receiver = Receiver(
             folder / SOCKET_NAME,
             keep,
             directory / SPOOL_FOLDER,
             describe.secret_values(os.environ),
-            (watch.hear,),
+            (watch.hear, guard),
         )
         held = frozenset(os.path.join(files.root, file.path) for file in files.files if file.object)  # noqa: PTH118
         manifest = DataManifest(str(folder), receiver.own, receiver.gap, files.root, held, time.time_ns())
-        opened = _Opened(run_id, ledger, config, log, receiver, project, lock, watch, manifest)
+        environment = boot.environment(os.environ, config)
+        subject = Subject(
+            run_id,
+            project,
+            tuple(command),
+            cwd,
+            Path(files.root),
+            environment,
+            folder,
+            ledger,
+            _policy(cwd, receiver),
+        )
+        guarding = Guarding(subject, lambda name, reason: receiver.gap("check", f"{name}: {reason}"))
+        opened = _Opened(
+            run_id, ledger, config, log, receiver, project, lock, watch, manifest, guarding, environment
+        )
         return opened
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
         ledger.close()
         raise
+
+
+def _policy(cwd: Path, receiver: Receiver) -> policy.Policy:
+    """Return the policy that holds in a folder; one that cannot be read must not cost a job."""
+    try:
+        return policy.find(cwd)
+    except UsageError as error:
+        complain(f"the policy is not heeded: {_one_line(error)}; training goes on")
+        receiver.gap("policy", _one_line(error))
+        return policy.Policy()
 
 
 def _commitment(ledger: Ledger, run: str, project: str) -> list[Draft]:
@@ -327,6 +362,7 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
         return
     opened.looked_at = now
     opened.watch.look(opened.receiver)
+    opened.guarding.look()
     opened.receiver.take_spooled()
     _thin_out(opened)
     opened.manifest.look()
@@ -340,11 +376,15 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
 
 
 def _raise_findings(opened: _Opened) -> None:
-    """Write down at once what was found while the run goes on, and say it once."""
-    found = opened.watch.findings(opened.project)
+    """Write down at once what was found while the run goes on."""
+    found = opened.watch.findings() + opened.guarding.findings()
     if found:
-        opened.pending += found
+        opened.pending += [_raised(opened, each) for each in found]
         _seal(opened)
+
+
+def _raised(opened: _Opened, finding: Finding) -> Draft:
+    return Draft("finding.raised", finding.to_json(), opened.run, opened.project)
 
 
 def _thin_out(opened: _Opened) -> None:
@@ -436,6 +476,7 @@ def _close(opened: _Opened, returncode: int) -> Ended:
         opened.manifest.finish()
         for stream, missing in _unheard(opened).items():
             receiver.gap("steps", f"{missing} steps were taken and never told", of=stream)
+        receiver.own(opened.guarding.finish())
         _raise_findings(opened)
         opened.watch.finish(receiver)
         receiver.own({"type": "exit", "returncode": returncode})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from veristep.ledger.entries import Draft
+from veristep.core.verdicts import Finding
 from veristep.ledger.objects import ObjectStore
 from veristep.ledger.snapshots import FOLDER, SnapshotStore
 from veristep.record.channel import complain
@@ -46,15 +46,15 @@ class Watch:
             reason = f"from step {step} on, the blocks shown are not the ones that were drawn"
             receiver.gap("sampling", reason, of=stream)
 
-    def findings(self, project: str) -> list[Draft]:
-        """Return what was found since the last time, as entries; it is told on stderr here."""
+    def findings(self) -> list[Finding]:
+        """Return what was found since the last time; it is told on stderr here."""
         found, self._replicas.findings = self._replicas.findings, []
         for each in found:
             complain(
                 f"{each.severity.value}[{each.rule}]: run {self._run}: {each.summary}; "
                 f"look: veristep show {self._run}; training goes on"
             )
-        return [Draft("finding.raised", each.to_json(), self._run, project) for each in found]
+        return found
 
     def finish(self, receiver: Receiver) -> None:
         """Say what was compared, and what was not."""

@@ -1,0 +1,174 @@
+"""What is done about what: the policy in ``veristep.toml``, or ``[tool.veristep]`` of ``pyproject.toml``.
+
+    [rules]
+    ENV = "record"        # a family, or one rule; what is named more narrowly wins
+    LOAD001 = "block"
+
+    [[ignore]]
+    rule = "ENV004"
+    path = "/opt/tools/*"
+    reason = "the cluster's own launcher; ticket 4711"
+    expires = 2027-01-31
+
+An ignored finding stays on record as a note, with the reason; after its expiry it counts again.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from difflib import get_close_matches
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from veristep.core.verdicts import Finding, Severity
+from veristep.errors import UsageError
+
+FILE, PROJECT_FILE = "veristep.toml", "pyproject.toml"
+_SECTIONS = ("rules", "ignore")
+_IGNORE = ("rule", "path", "reason", "expires")
+
+
+class Action(StrEnum):
+    """What is done about a finding, mildest first."""
+
+    OFF = "off"
+    RECORD = "record"
+    ALERT = "alert"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Findings that somebody decided to live with.
+
+    Attributes:
+        rule: id or family.
+        reason: why; there has to be one.
+        expires: the last day it holds.
+        path: pattern of the file's path; empty for any.
+    """
+
+    rule: str
+    reason: str
+    expires: date
+    path: str = ""
+
+    def covers(self, finding: Finding, today: date) -> bool:
+        """Whether a finding is one of them today."""
+        path = finding.evidence.get("path")
+        return (
+            finding.rule.startswith(self.rule)
+            and today <= self.expires
+            and (not self.path or (isinstance(path, str) and fnmatchcase(path, self.path)))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is done about the findings of each rule.
+
+    Attributes:
+        source: the file it was read from; empty for the default.
+        rules: action by rule id or family.
+        ignores: findings that are lived with.
+    """
+
+    source: str = ""
+    rules: Mapping[str, Action] = field(default_factory=dict)
+    ignores: Sequence[Ignore] = ()
+
+    def action(self, rule: str, default: Action = Action.ALERT) -> Action:
+        """Return what is done about a rule's findings; the rule itself wins over its family."""
+        family = rule.rstrip("0123456789")
+        return self.rules.get(rule) or self.rules.get(family) or default
+
+    def apply(self, findings: Sequence[Finding], today: date) -> list[Finding]:
+        """Return the findings that count; an ignored one becomes a note that says why."""
+        kept = []
+        for each in findings:
+            if self.action(each.rule) is Action.OFF:
+                continue
+            ignore = next((one for one in self.ignores if one.covers(each, today)), None)
+            if ignore is not None:
+                noted = {**each.evidence, "ignored": ignore.reason, "ignored_until": str(ignore.expires)}
+                each = replace(each, severity=Severity.INFO, evidence=noted)  # noqa: PLW2901
+            kept.append(each)
+        return kept
+
+
+def find(folder: Path) -> Policy:
+    """Return the policy that holds in a folder: of the nearest file above it; the default without one.
+
+    Raises:
+        UsageError: the file cannot be read, or says something that means nothing.
+    """
+    for place in (folder, *folder.parents):
+        own = place / FILE
+        if own.is_file():
+            return parse(_read(own), str(own))
+        project = place / PROJECT_FILE
+        if project.is_file():
+            section = _read(project).get("tool", {}).get("veristep")
+            if isinstance(section, Mapping):
+                return parse(section, str(project))
+    return Policy()
+
+
+def parse(value: Mapping[str, Any], source: str) -> Policy:
+    """Return the policy a configuration says.
+
+    Raises:
+        UsageError: it has an unknown key, or a value that means nothing.
+    """
+    _known(value, _SECTIONS, source)
+    rules = value.get("rules", {})
+    if not isinstance(rules, Mapping):
+        raise UsageError(f"{source}: [rules] is not a table")
+    actions = {str(name): _action(str(name), action, source) for name, action in rules.items()}
+    entries = value.get("ignore", [])
+    if not isinstance(entries, list):
+        raise UsageError(f"{source}: ignore is not a list of tables", hint="write [[ignore]] before each")
+    return Policy(source, actions, tuple(_ignore(each, source) for each in entries))
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
+
+
+def _action(rule: str, value: object, source: str) -> Action:
+    try:
+        return Action(str(value))
+    except ValueError as error:
+        known = ", ".join(Action)
+        raise UsageError(f"{source}: {rule} = {value!r} is none of {known}") from error
+
+
+def _ignore(value: object, source: str) -> Ignore:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{source}: an [[ignore]] is not a table")
+    _known(value, _IGNORE, source)
+    expires = value.get("expires")
+    if not value.get("rule") or not value.get("reason") or not isinstance(expires, date):
+        raise UsageError(
+            f"{source}: an [[ignore]] needs a rule, a reason and a date on which it expires",
+            hint='rule = "ENV004", reason = "why", expires = 2027-01-31',
+        )
+    return Ignore(str(value["rule"]), str(value["reason"]), expires, str(value.get("path", "")))
+
+
+def _known(value: Mapping[str, Any], names: Sequence[str], source: str) -> None:
+    for key in value:
+        if key not in names:
+            near = get_close_matches(str(key), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+            raise UsageError(f"{source}: unknown key {key!r}", hint=hint)

@@ -1,0 +1,1 @@
+"""What is checked of a run from beside it, one file each: before, during and after."""

@@ -1,0 +1,9 @@
+"""All checks of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from veristep.supervise.checks.protocol import Maker
+
+EVERY: Sequence[Maker] = ()

@@ -1,0 +1,70 @@
+"""The policy: what is named narrowly wins, an ignore says why and expires, a mistake is an error."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from veristep.core.verdicts import Finding, Severity
+from veristep.errors import UsageError
+from veristep.guard.policy import Action, Policy, find, parse
+
+TODAY = date(2026, 11, 25)
+
+
+def finding(rule: str, path: str = "") -> Finding:
+    return Finding(rule, Severity.ERROR, "wrong", evidence={"path": path} if path else {})
+
+
+def test_a_rule_wins_over_its_family() -> None:
+    policy = parse({"rules": {"ENV": "off", "ENV002": "block"}}, "t")
+    assert policy.action("ENV001") is Action.OFF
+    assert policy.action("ENV002") is Action.BLOCK
+    assert policy.action("LOAD001") is Action.ALERT
+    assert [each.rule for each in policy.apply([finding("ENV001"), finding("ENV002")], TODAY)] == ["ENV002"]
+
+
+def test_an_ignored_finding_stays_on_record_with_its_reason_until_it_expires() -> None:
+    ignore = {"rule": "ENV004", "path": "/opt/*", "reason": "ours", "expires": TODAY}
+    policy = parse({"ignore": [ignore]}, "t")
+    (noted,) = policy.apply([finding("ENV004", "/opt/x.pth")], TODAY)
+    assert noted.severity is Severity.INFO
+    assert noted.evidence["ignored"] == "ours"
+    for other in (finding("ENV004", "/home/x.pth"), finding("ENV004"), finding("ENV001", "/opt/x")):
+        assert policy.apply([other], TODAY)[0].severity is Severity.ERROR
+    later = policy.apply([finding("ENV004", "/opt/x.pth")], date(2026, 11, 26))
+    assert later[0].severity is Severity.ERROR
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"rule": {}}, "did you mean 'rules'"),
+        ({"rules": {"ENV": "yes"}}, "none of off, record, alert, block"),
+        ({"ignore": [{"rule": "ENV", "reason": "x"}]}, "a date on which it expires"),
+        (
+            {"ignore": [{"rule": "ENV", "reason": "x", "expires": TODAY, "paths": "x"}]},
+            "did you mean 'path'",
+        ),
+        ({"rules": 3}, "not a table"),
+    ],
+)
+def test_a_mistake_is_named_with_the_nearest_word(value: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(value, "veristep.toml")
+    assert says in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_the_nearest_file_holds(tmp_path: Path) -> None:
+    inner = tmp_path / "a/b"
+    inner.mkdir(parents=True)
+    assert find(inner) == Policy()
+    (tmp_path / "pyproject.toml").write_text('[tool.veristep.rules]\nENV = "record"\n', encoding="utf-8")
+    assert find(inner).action("ENV001") is Action.RECORD
+    (tmp_path / "a/veristep.toml").write_text('[rules]\nENV = "block"\n', encoding="utf-8")
+    assert find(inner).action("ENV001") is Action.BLOCK
+    (tmp_path / "a/veristep.toml").write_text("[rules\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="is not TOML"):
+        find(inner)
