@@ -5,7 +5,7 @@
     LOAD001 = "block"
 
     [[ignore]]
-    rule = "ENV004"
+    rule = "ENV"
     path = "/opt/tools/*"
     reason = "the cluster's own launcher; ticket 4711"
     expires = 2027-01-31
@@ -161,7 +161,7 @@ def _ignore(value: object, source: str) -> Ignore:
     if not value.get("rule") or not value.get("reason") or not isinstance(expires, date):
         raise UsageError(
             f"{source}: an [[ignore]] needs a rule, a reason and a date on which it expires",
-            hint='rule = "ENV004", reason = "why", expires = 2027-01-31',
+            hint='rule = "ENV", reason = "why", expires = 2027-01-31',
         )
     return Ignore(str(value["rule"]), str(value["reason"]), expires, str(value.get("path", "")))
 

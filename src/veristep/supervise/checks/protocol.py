@@ -50,7 +50,11 @@ class Check:
     name = ""
 
     def before(self) -> list[Finding]:
-        """Look before the command starts; it waits for this."""
+        """Look before the command starts; it waits for this.
+
+        No thread may be started here: it would take the signals that are to reach the training. Start it in
+        the first `look`.
+        """
         return []
 
     def hear(self, line: Mapping[str, Any]) -> list[Finding]:
