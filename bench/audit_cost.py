@@ -24,13 +24,15 @@ from pathlib import Path
 import veristep.drill
 from veristep.core.verdicts import Verdict
 from veristep.ledger.log import Ledger
-from veristep.replay import drawing, plan, recorded
+from veristep.replay import recorded
 from veristep.replay.audit import Judged
-from veristep.replay.choice import Risk
 from veristep.replay.conduct import conduct
-from veristep.replay.prepare import RoomOptions
+from veristep.replay.draw import making as drawing
+from veristep.replay.plan import intervals as plan
+from veristep.replay.plan.choice import Risk
+from veristep.replay.plan.risk import meant, miss_probability, needed, parse_share, percent
 from veristep.replay.resuming import Begun
-from veristep.replay.risk import meant, miss_probability, needed, parse_share, percent
+from veristep.replay.room.prepare import RoomOptions
 
 STEPS_PER_EPOCH = 24
 LIMITS = tuple(Fraction(1, each) for each in (10, 20, 100, 1000))

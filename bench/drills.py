@@ -1,6 +1,8 @@
-"""The attacks that are rehearsed, and the rule that has to find each: python bench/drills.py > docs/drills.md.
+"""The attacks that are rehearsed, and the rule that has to find each.
 
-That each is found by its rule, at its file, is what the tests below ``tests/drill`` and ``tests/guard`` hold.
+    python bench/drills.py > docs/drills.md
+
+That each is found by its rule, at its file, is what tests below ``tests/drill`` and ``tests/guard`` hold.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from veristep.drill.attack import Attack, family
 
 HEAD = """# Attacks that are rehearsed
 
-Made with `python bench/drills.py`. Each attack is a file below `src/veristep/drill`; a test carries it out on files
-of its own, harmlessly, and demands that its rule finds it and names the file. Six more, on the steps of a training,
-are in [the matrix](matrix.md).
+Made with `python bench/drills.py`. Each attack is a file below `src/veristep/drill`; a test carries it
+out on files of its own, harmlessly, and demands that its rule finds it and names the file. Six more, on the
+steps of a training, are in [the matrix](matrix.md).
 """
 
 

@@ -20,13 +20,14 @@ from pathlib import Path
 
 from veristep.drill import nudged_weights, reversed_update, scaled_gradient
 from veristep.ledger.log import Ledger
-from veristep.replay import elsewhere, noise
 from veristep.replay import recorded as records
 from veristep.replay.audit import Auditor
-from veristep.replay.likeness import parse
+from veristep.replay.noise import elsewhere
+from veristep.replay.noise import significance as noise
+from veristep.replay.noise.likeness import parse
 from veristep.replay.order import Sampled
-from veristep.replay.plan import make_plan
-from veristep.replay.prepare import RoomOptions, prepare
+from veristep.replay.plan.intervals import make_plan
+from veristep.replay.room.prepare import RoomOptions, prepare
 
 HERE = Path(__file__).parent
 STEPS, INTERVAL, TAMPERED = 40, 20, 25

@@ -8,7 +8,6 @@ import pytest
 from lab import Lab, python
 from once import made_once
 
-
 # A shell starts what runs in the background with Ctrl-C ignored, and every process below inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -24,7 +24,7 @@ from veristep.core.verdicts import Verdict
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.ledger.runlog import RunKey, RunLogWriter
-from veristep.replay.plan import make_plan
+from veristep.replay.plan.intervals import make_plan
 from veristep.replay.recorded import load
 
 if TYPE_CHECKING:

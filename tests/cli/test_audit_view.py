@@ -10,7 +10,7 @@ from rich.live import Live
 from veristep.cli.audit_view import Lines, Picture, cells, left
 from veristep.core.verdicts import Verdict
 from veristep.replay.audit import Judged
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 
 def interval(number: int) -> Interval:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from veristep.errors import UnavailableError
-from veristep.replay.policy import CodePolicy
+from veristep.replay.room.code_policy import CodePolicy
 
 
 def git(folder: Path, *words: str) -> str:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from implants import implant
 from lab import Lab, python, torchrun
 from veristep.drill import learning_rate_off_schedule, repeated_batch
+from veristep.replay.inside.own_hyper import OwnHyperparameters, follows
 from veristep.replay.order import OFF_SCHEDULE
-from veristep.replay.own_hyper import OwnHyperparameters, follows
 
 
 def test_a_repeated_batch_among_right_ones_is_named_in_a_later_interval(lab: Lab) -> None:

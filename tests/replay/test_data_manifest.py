@@ -10,8 +10,8 @@ import pytest
 
 from lab import Lab, python
 from veristep.core.canonical import Json
-from veristep.replay.data import compare
-from veristep.replay.room_data import DataFile
+from veristep.replay.room.data import compare
+from veristep.replay.room.view import DataFile
 from veristep.replay.sandbox import bubblewrap
 from veristep.supervise.manifest import DataManifest
 

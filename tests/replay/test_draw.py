@@ -17,11 +17,11 @@ from veristep.ledger import auditors, checkpoints, keys
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.ledger.notes import SignerKey, sign
-from veristep.replay import drawing
-from veristep.replay.choice import Count, Given
-from veristep.replay.draw import Binding, Draw, intervals_digest, order, seed
-from veristep.replay.draw_check import Checked, Claim, Commitment, Evidence, check
-from veristep.replay.plan import Interval
+from veristep.replay.draw import making as drawing
+from veristep.replay.draw.check import Checked, Claim, Commitment, Evidence, check
+from veristep.replay.draw.derive import Binding, Draw, intervals_digest, order, seed
+from veristep.replay.plan.choice import Count, Given
+from veristep.replay.plan.intervals import Interval
 
 RUN = "20261124-0011aabb"
 INTERVALS = tuple(Interval(n, 10 * n, 10 * n + 10, ("0",), closed=True) for n in range(40))

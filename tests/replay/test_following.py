@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from veristep.replay.following import Budget, Sealed, choose, delay, ticket
-from veristep.replay.plan import Interval
+from veristep.replay.follow.pace import Budget, Sealed, choose, delay, ticket
+from veristep.replay.plan.intervals import Interval
 
 
 def interval(number: int) -> Interval:

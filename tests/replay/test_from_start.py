@@ -60,7 +60,7 @@ def test_what_a_step_was_given_wrongly_is_named(lab: Lab, name: str) -> None:
 
 
 ANOTHER_DAY = """
-from veristep.replay.guise import put_on
+from veristep.replay.pretend.guise import put_on
 put_on({"seconds": 3 * 86400})
 """
 SEEDS = {

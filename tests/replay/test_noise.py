@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from veristep.errors import UsageError
-from veristep.replay.likeness import SETS, Likeness, available, of_run, parse, variations
-from veristep.replay.noise import FALSE_ALARM, REPLAYS, hold
+from veristep.replay.noise.likeness import SETS, Likeness, available, of_run, parse, variations
+from veristep.replay.noise.significance import FALSE_ALARM, REPLAYS, hold
 from veristep.replay.order import Sampled
 
 STEPS, TENSORS, UPDATE = 12, ("a", "b"), 1e-3

@@ -6,7 +6,7 @@ import pytest
 
 from lab import Lab, python
 from veristep.drill.reversed_update import plant
-from veristep.replay.likeness import available
+from veristep.replay.noise.likeness import available
 
 STEP = 9
 

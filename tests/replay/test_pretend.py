@@ -42,7 +42,7 @@ import copy, datetime as real, pickle
 values = [real.datetime(2026, 3, 1, 12, tzinfo=real.timezone.utc), real.datetime(2026, 3, 1, fold=1)]
 values += [real.datetime.now(), real.date(2026, 3, 1)]
 sent = [pickle.dumps(each) for each in values]
-from veristep.replay.guise import put_on
+from veristep.replay.pretend.guise import put_on
 put_on({"seconds": 864_000})
 import datetime
 now = datetime.datetime.now()

@@ -15,8 +15,8 @@ from veristep.record.snapshots_torch import load
 from veristep.record.tensors_torch import digest
 from veristep.replay.audit import Judged, finding
 from veristep.replay.order import Difference
-from veristep.replay.plan import Interval
-from veristep.replay.whole_torch import whole_digests
+from veristep.replay.plan.intervals import Interval
+from whole_torch import whole_digests
 
 
 def test_four_ranks_with_several_buckets_replay_and_the_one_that_differs_is_named_at_once(lab: Lab) -> None:

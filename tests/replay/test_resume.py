@@ -20,7 +20,7 @@ from veristep.ledger.log import Ledger
 from veristep.replay.audit import Judged
 from veristep.replay.journal import Continued, Journal
 from veristep.replay.order import Difference
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 
 def journals(lab: Lab) -> list[Path]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from veristep.core.verdicts import Verdict
 from veristep.errors import UsageError
-from veristep.replay.choice import Risk
-from veristep.replay.risk import meant, miss_probability, needed, parse_share
-from veristep.replay.schedule import Schedule
+from veristep.replay.plan.choice import Risk
+from veristep.replay.plan.risk import meant, miss_probability, needed, parse_share
+from veristep.replay.plan.schedule import Schedule
 
 
 @given(st.integers(1, 9), st.data())

@@ -9,7 +9,7 @@ import pytest
 from rooms import setting
 from veristep.errors import TamperedError
 from veristep.ledger.objects import ObjectStore
-from veristep.replay.room import Origin, furnish
+from veristep.replay.room.furnish import Origin, furnish
 from veristep.supervise.code import Code, CodeFile
 
 

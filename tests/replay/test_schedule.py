@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from veristep.core.verdicts import Verdict
 from veristep.errors import MalformedError, UsageError
-from veristep.replay import choice as choices
-from veristep.replay.choice import Choice, Count, Given, Risk
-from veristep.replay.plan import Interval
-from veristep.replay.risk import meant, needed
-from veristep.replay.schedule import FIRST_ROUND, Schedule, rounds
-from veristep.replay.stretch import stretches
+from veristep.replay.plan import choice as choices
+from veristep.replay.plan.choice import Choice, Count, Given, Risk
+from veristep.replay.plan.intervals import Interval
+from veristep.replay.plan.risk import meant, needed
+from veristep.replay.plan.schedule import FIRST_ROUND, Schedule, rounds
+from veristep.replay.plan.stretch import stretches
 
 VERIFIED, VIOLATED, UNVERIFIED = Verdict.VERIFIED, Verdict.VIOLATED, Verdict.UNVERIFIED
 TRUTHS = st.lists(

@@ -16,7 +16,7 @@ from veristep.replay import settle as settling
 from veristep.replay.audit import Auditor, Judged
 from veristep.replay.execute import Execution
 from veristep.replay.order import Answer, Difference
-from veristep.replay.plan import Interval, Plan
+from veristep.replay.plan.intervals import Interval, Plan
 
 INTERVAL = Interval(1, 10, 20, ("0",), closed=True)
 

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 import torch
 
 from veristep.core.records import StepRecord, UnitsDigest
+from veristep.replay.inside.tape_feed_torch import IntervalFeed
 from veristep.replay.order import Order, StreamOrder
-from veristep.replay.tape_feed_torch import IntervalFeed
 
 DIGEST = UnitsDigest("", 0, 0)
 # A loader read ahead by one or two batches: how far the run was ahead of the replay has to be guessed.

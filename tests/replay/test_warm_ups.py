@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veristep.core.records import StepRecord, UnitsDigest
-from veristep.replay.plan import Interval, warm_ups
+from veristep.replay.plan.intervals import Interval, warm_ups
 from veristep.replay.recorded import StreamRecord
 
 

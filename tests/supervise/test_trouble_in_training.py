@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from desk import Desk
-from veristep.replay.plan import make_plan
+from veristep.replay.plan.intervals import make_plan
 
 # Runs in the training process, behind the recorder: makes a method of it fail.
 SABOTAGE = """\

@@ -11,7 +11,7 @@ from veristep.case.audited import Span, Standing
 from veristep.case.wording import plain, plural
 from veristep.core.verdicts import Verdict
 from veristep.errors import TamperedError
-from veristep.replay.plan import Plan, make_plan
+from veristep.replay.plan.intervals import Plan, make_plan
 
 if TYPE_CHECKING:
     from veristep.case.subject import Subject

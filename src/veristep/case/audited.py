@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from veristep.case.overview import AuditMark
     from veristep.ledger.entries import Entry
     from veristep.ledger.log import Ledger
-    from veristep.replay.plan import Interval
+    from veristep.replay.plan.intervals import Interval
 
 
 class Standing(StrEnum):

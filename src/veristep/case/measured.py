@@ -13,7 +13,7 @@ _CLOSE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Size and direction of a difference, from sampled coordinates (`replay.reading`).
+    """Size and direction of a difference, from sampled coordinates (`replay.noise.reading`).
 
     Attributes:
         of: ``update``, or ``values`` of a state.

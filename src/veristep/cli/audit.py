@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from veristep.core.canonical import Json
     from veristep.replay.audit import Audit
-    from veristep.replay.prepare import RoomOptions
-    from veristep.replay.preview import Preview
+    from veristep.replay.plan.preview import Preview
     from veristep.replay.recorded import RecordedRun
+    from veristep.replay.room.prepare import RoomOptions
 
 
 @click.command("audit", cls=WithSubcommands, subcommands=[commit, verify_draw])
@@ -78,12 +78,12 @@ def command(
     intervals around it replayed too. The verdict is written to the ledger, with what the draw rests on.
     """
     from veristep.cli.audit_view import view
-    from veristep.replay import drawing
-    from veristep.replay import plan as plans
     from veristep.replay import recorded as records
     from veristep.replay.conduct import conduct, conduct_from_start
-    from veristep.replay.likeness import parse
-    from veristep.replay.preview import measured_seconds, preview
+    from veristep.replay.draw import making as drawing
+    from veristep.replay.noise.likeness import parse
+    from veristep.replay.plan import intervals as plans
+    from veristep.replay.plan.preview import measured_seconds, preview
     from veristep.replay.resuming import begin
 
     likeness = parse(platform) if platform is not None else None

@@ -16,8 +16,8 @@ from veristep.errors import UsageError
 
 if TYPE_CHECKING:
     from veristep.ledger.notes import SignerKey
-    from veristep.replay.choice import Choice
-    from veristep.replay.plan import Plan
+    from veristep.replay.plan.choice import Choice
+    from veristep.replay.plan.intervals import Plan
 
 MAX_TAMPERED = "1%"
 
@@ -43,8 +43,8 @@ class Asked:
         Raises:
             UsageError: options contradict each other, or say nothing that can be done.
         """
-        from veristep.replay import choice as choices
-        from veristep.replay.risk import parse_share
+        from veristep.replay.plan import choice as choices
+        from veristep.replay.plan.risk import parse_share
 
         total = len(plan.intervals)
         self._check()
@@ -62,7 +62,7 @@ class Asked:
 
     def tampered(self) -> Fraction:
         """Return the share of intervals that is assumed to be tampered with."""
-        from veristep.replay.risk import parse_share
+        from veristep.replay.plan.risk import parse_share
 
         return parse_share(self.max_tampered or MAX_TAMPERED, "--max-tampered")
 

@@ -15,7 +15,7 @@ from veristep.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from veristep.core.canonical import Json
-    from veristep.replay.draw_check import Checked, Claim
+    from veristep.replay.draw.check import Checked, Claim
 
 _STATUS = {
     Verdict.VERIFIED: ExitStatus.CLEAN,
@@ -39,8 +39,8 @@ def commit(run: str, ledger_path: Path | None, auditor_key: Path | None, as_json
     """
     from veristep.ledger import auditors, keys
     from veristep.ledger.log import Ledger
-    from veristep.replay import drawing
     from veristep.replay import recorded as records
+    from veristep.replay.draw import making as drawing
 
     if auditor_key is None:
         raise UsageError(
@@ -75,8 +75,9 @@ def verify_draw(run: str, ledger_path: Path | None, entry: int | None, as_json: 
     Checks the nonce against the commitment, when that was made, the checkpoint, the list of intervals, and
     that exactly the intervals were judged that the draw and the verdicts call for. It replays nothing.
     """
-    from veristep.replay import draw_check, draw_evidence
     from veristep.replay import recorded as records
+    from veristep.replay.draw import check as draw_check
+    from veristep.replay.draw import evidence as draw_evidence
 
     with open_ledger(ledger_path) as ledger:
         run_id = records.find(ledger, run)

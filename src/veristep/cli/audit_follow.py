@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from veristep.core.verdicts import Severity
     from veristep.ledger.log import Ledger
     from veristep.replay.audit import Judged
-    from veristep.replay.follow import Followed
-    from veristep.replay.following import Budget, Delay
-    from veristep.replay.prepare import RoomOptions
+    from veristep.replay.follow.attend import Followed
+    from veristep.replay.follow.pace import Budget, Delay
+    from veristep.replay.room.prepare import RoomOptions
 
 
 def follow(
@@ -32,8 +32,8 @@ def follow(
 ) -> int:
     """Follow a run to its end and say what was found."""
     from veristep.ledger import auditors
-    from veristep.replay.follow import NICE
-    from veristep.replay.follow import follow as follow_run
+    from veristep.replay.follow.attend import NICE
+    from veristep.replay.follow.attend import follow as follow_run
 
     key = asked.key() or auditors.own_key(ledger.path)
     nonce = auditors.nonce(key, ledger.origin, run)

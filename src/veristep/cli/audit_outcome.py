@@ -11,9 +11,9 @@ from veristep.errors import ExitStatus
 if TYPE_CHECKING:
     from veristep.replay.audit import Audit
     from veristep.replay.course import Course
-    from veristep.replay.preview import Preview
+    from veristep.replay.plan.preview import Preview
+    from veristep.replay.plan.stretch import Stretch
     from veristep.replay.resuming import Begun
-    from veristep.replay.stretch import Stretch
 
 
 def course(value: Course, total: int) -> None:
@@ -30,7 +30,7 @@ def course(value: Course, total: int) -> None:
 def plan(value: Preview) -> None:
     """Print what an audit would take."""
     from veristep.case.wording import duration, plain
-    from veristep.replay.risk import percent
+    from veristep.replay.plan.risk import percent
 
     covered = f"{value.steps} of {value.steps_total} steps"
     render.out(f"plan: {value.asked} of {value.intervals} intervals would be replayed")
@@ -65,7 +65,7 @@ def plan(value: Preview) -> None:
 
 
 def _row(value: Preview, number: int) -> list[str]:
-    from veristep.replay.risk import percent
+    from veristep.replay.plan.risk import percent
 
     row = value.rows[number]
     if row.count is None:
@@ -96,7 +96,7 @@ def _tainted(value: Course) -> str:
 
 
 def _risk(value: Course, total: int) -> list[str]:
-    from veristep.replay.risk import percent
+    from veristep.replay.plan.risk import percent
 
     lines = []
     if value.limit is not None:
@@ -124,7 +124,7 @@ def _risk(value: Course, total: int) -> list[str]:
 
 
 def _draw(value: Course) -> str:
-    from veristep.replay.draw import Binding
+    from veristep.replay.draw.derive import Binding
 
     if value.given:
         return "none"

@@ -64,7 +64,7 @@ class Running:
 
     def budget(self) -> float:
         """Return the share of training's compute that following may take."""
-        from veristep.replay.risk import parse_share
+        from veristep.replay.plan.risk import parse_share
 
         return float(parse_share(self.share or DEFAULT_SHARE, "--share", whole=True))
 

@@ -16,7 +16,7 @@ from veristep.case.wording import duration, plain
 from veristep.cli import render
 from veristep.core.verdicts import Verdict
 from veristep.replay.audit import Judged
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

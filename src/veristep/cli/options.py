@@ -81,8 +81,8 @@ def room_options(function: Callable[..., Any]) -> Callable[..., Any]:
         require_signed_commit: Path | None,
         **rest: Any,
     ) -> Any:
-        from veristep.replay.policy import CodePolicy
-        from veristep.replay.prepare import RoomOptions
+        from veristep.replay.room.code_policy import CodePolicy
+        from veristep.replay.room.prepare import RoomOptions
 
         clean = require_clean_commit or require_signed_commit is not None
         room = RoomOptions(

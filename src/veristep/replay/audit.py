@@ -18,17 +18,18 @@ from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect,
 from veristep.errors import VeristepError
 from veristep.ledger.objects import ObjectStore
 from veristep.record import platform_facts
-from veristep.replay import causes, elsewhere, reading
+from veristep.replay import causes
 from veristep.replay import order as words
 from veristep.replay.execute import Execution, execute
+from veristep.replay.noise import elsewhere, reading
 from veristep.replay.order import Answer, Conditions, Difference, Order
 from veristep.replay.orders import stream_order
-from veristep.replay.plan import Interval, Plan, places
-from veristep.replay.prepare import for_this_machine
-from veristep.replay.pretend import Guise, dressed
+from veristep.replay.plan.intervals import Interval, Plan, places
+from veristep.replay.pretend.varied import Guise, dressed
 from veristep.replay.recorded import RecordedRun
-from veristep.replay.room import Origin, Room, furnish
-from veristep.replay.setting import Setting
+from veristep.replay.room.furnish import Origin, Room, furnish
+from veristep.replay.room.prepare import for_this_machine
+from veristep.replay.room.setting import Setting
 
 if TYPE_CHECKING:
     from veristep.replay.course import Course

@@ -14,16 +14,16 @@ from pathlib import Path
 from veristep.core.verdicts import Verdict
 from veristep.ledger.log import Ledger
 from veristep.replay import audit as audits
-from veristep.replay import plan as plans
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit
 from veristep.replay.engines.inline import Inline
 from veristep.replay.environment import byte_code, in_place
 from veristep.replay.environment import recorded as environments
-from veristep.replay.prepare import RoomOptions, prepare
-from veristep.replay.room import Origin, Room, furnish
+from veristep.replay.plan import intervals as plans
+from veristep.replay.room.furnish import Origin, Room, furnish
+from veristep.replay.room.prepare import RoomOptions, prepare
+from veristep.replay.room.setting import Setting
 from veristep.replay.sandbox import choose, landlock
-from veristep.replay.setting import Setting
 from veristep.supervise import code, describe
 
 STEPS = 12

@@ -19,13 +19,13 @@ from veristep.replay.course import Course
 from veristep.replay.engines import choose
 from veristep.replay.engines.protocol import Options
 from veristep.replay.journal import Continued
-from veristep.replay.likeness import Likeness
-from veristep.replay.plan import Plan
-from veristep.replay.prepare import RoomOptions, Tell, prepare
-from veristep.replay.pretending import pretend
+from veristep.replay.noise.likeness import Likeness
+from veristep.replay.plan.intervals import Plan
+from veristep.replay.plan.schedule import Schedule
+from veristep.replay.pretend.judging import pretend
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.resuming import Begun
-from veristep.replay.schedule import Schedule
+from veristep.replay.room.prepare import RoomOptions, Tell, prepare
 from veristep.replay.settle import settle
 
 # Told of every verdict, and of how many there will be as far as is known.
@@ -53,7 +53,7 @@ def conduct(
     intervals had to be judged. Verdicts are kept as they come: an audit that is interrupted can go on. What
     the replays took as recorded is settled by running the script from its start, if that takes no longer
     than `conditions_budget` seconds (see `settle`). `pretends` intervals are replayed under guises (see
-    `pretending`).
+    `pretend.judging`).
 
     Raises:
         UnavailableError: the engine cannot be used.

@@ -9,12 +9,12 @@ from fractions import Fraction
 from veristep.core.canonical import Json
 from veristep.core.verdicts import Verdict
 from veristep.replay.audit import Judged
-from veristep.replay.choice import Given, Risk
-from veristep.replay.draw import Binding, Draw
-from veristep.replay.plan import Plan
-from veristep.replay.risk import meant, miss_probability
-from veristep.replay.schedule import Schedule
-from veristep.replay.stretch import Stretch, stretches
+from veristep.replay.draw.derive import Binding, Draw
+from veristep.replay.plan.choice import Given, Risk
+from veristep.replay.plan.intervals import Plan
+from veristep.replay.plan.risk import meant, miss_probability
+from veristep.replay.plan.schedule import Schedule
+from veristep.replay.plan.stretch import Stretch, stretches
 
 
 @dataclass(frozen=True, slots=True)

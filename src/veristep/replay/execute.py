@@ -15,11 +15,12 @@ from tempfile import TemporaryDirectory
 
 from veristep.record.config import RecordConfig
 from veristep.record.reads import NOTES
-from veristep.replay import causes, guise, processes
+from veristep.replay import causes, processes
 from veristep.replay.order import Answer, Order
-from veristep.replay.room import Room
+from veristep.replay.pretend import guise
+from veristep.replay.room.furnish import Room
+from veristep.replay.room.setting import Setting
 from veristep.replay.sandbox.view import Launch, Mount, View
-from veristep.replay.setting import Setting
 from veristep.supervise import boot
 
 POLL_SECONDS = 0.05
@@ -73,7 +74,7 @@ def execute(room: Room, order: Order, objects: Path, setting: Setting, time_limi
             directory=str(room.folder),
             objects=str(objects),
             package=boot.package_folder(),
-            sink="veristep.replay.driver_torch:build",
+            sink="veristep.replay.inside.driver_torch:build",
             extra=str(order_path),
         )
         boot.write(config)

@@ -13,8 +13,8 @@ from veristep.errors import UsageError, VeristepError
 from veristep.replay import order as words
 from veristep.replay.audit import CAUSES, Auditor, Judged, own_differences, place_of, same_differences
 from veristep.replay.execute import Execution
-from veristep.replay.plan import Interval, Plan
-from veristep.replay.pretend import LATER
+from veristep.replay.plan.intervals import Interval, Plan
+from veristep.replay.pretend.varied import LATER
 from veristep.replay.recorded import RecordedRun, StreamRecord
 
 

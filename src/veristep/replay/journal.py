@@ -28,7 +28,7 @@ from veristep.ledger.log import Ledger
 from veristep.replay.audit import Judged
 from veristep.replay.engines import wire
 from veristep.replay.engines.protocol import Engine, merge
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 FORMAT = "veristep-audit-journal/1"
 FOLDER = "audits"

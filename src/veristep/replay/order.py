@@ -68,7 +68,7 @@ class Order:
         read_only: places in them that it may not write to all the same.
         diagnose: let torch name operations that are not deterministic.
         mode: `INTERVAL`, `FROM_START`, `CONDITIONS` or `OBSERVE`.
-        guise: what the replaying processes are made to believe, see `replay.guise`.
+        guise: what the replaying processes are made to believe, see `replay.pretend.guise`.
         measure: a step that is known to differ: how far, is measured; -1 for none.
         jitter: seed of changes to the last bit of parameters after each observed step; 0 for none.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from veristep.replay import order as words
 from veristep.replay.order import StreamOrder
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 from veristep.replay.recorded import RecordedRun
 
 # Records before an interval that its first batches may have been fetched in, by prefetching loaders.

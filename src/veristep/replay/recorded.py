@@ -14,8 +14,8 @@ from veristep.ledger.entries import Entry
 from veristep.ledger.log import Ledger
 from veristep.ledger.snapshots import DROPPED
 from veristep.record.reads import FOLDER, MADE
-from veristep.replay.room import Origin, Preserved
-from veristep.replay.room_data import DataFile
+from veristep.replay.room.furnish import Origin, Preserved
+from veristep.replay.room.view import DataFile
 from veristep.supervise.code import Code
 from veristep.supervise.receiver import SUPERVISOR
 from veristep.supervise.recover import RECOVERED, recovered_lines, sealed_lines, unsealed_lines

@@ -10,10 +10,10 @@ from typing import Any
 from veristep.core.canonical import Json
 from veristep.errors import MalformedError, StorageError, UsageError
 from veristep.ledger.log import Ledger
-from veristep.replay import choice as choices
-from veristep.replay.choice import Choice
-from veristep.replay.draw import Binding, Draw
+from veristep.replay.draw.derive import Binding, Draw
 from veristep.replay.journal import Journal
+from veristep.replay.plan import choice as choices
+from veristep.replay.plan.choice import Choice
 from veristep.replay.recorded import RecordedRun
 
 

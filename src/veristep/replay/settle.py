@@ -17,8 +17,8 @@ from veristep.replay import order as words
 from veristep.replay.audit import CAUSES, Auditor, Judged, own_differences, place_of
 from veristep.replay.execute import Execution
 from veristep.replay.order import Conditions, Difference
-from veristep.replay.plan import Interval, places
-from veristep.replay.pretend import LATER
+from veristep.replay.plan.intervals import Interval, places
+from veristep.replay.pretend.varied import LATER
 
 # Without a budget of one's own: as much as the replays took, and at least this.
 MIN_BUDGET_SECONDS = 60.0

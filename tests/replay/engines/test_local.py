@@ -11,13 +11,13 @@ import pytest
 from lab import Lab
 from veristep.core.verdicts import Verdict
 from veristep.ledger.log import Ledger
-from veristep.replay import plan as plans
 from veristep.replay import recorded as records
 from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines.local import Local
 from veristep.replay.engines.protocol import Options
-from veristep.replay.plan import Interval
-from veristep.replay.prepare import RoomOptions, prepare
+from veristep.replay.plan import intervals as plans
+from veristep.replay.plan.intervals import Interval
+from veristep.replay.room.prepare import RoomOptions, prepare
 
 
 @pytest.fixture

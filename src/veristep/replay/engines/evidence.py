@@ -8,7 +8,7 @@ from veristep.errors import VeristepError
 from veristep.ledger.snapshots import FOLDER, Manifest, SnapshotStore
 from veristep.replay.audit import Auditor
 from veristep.replay.orders import LOOK_BACK_STEPS
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 
 def ledger(auditor: Auditor) -> Path:

@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 from veristep.replay.recorded import RecordedRun
 
 # A process that has imported torch and trains nothing.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from veristep.core.canonical import Json
 from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines.protocol import Options, judge
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 
 class Inline:

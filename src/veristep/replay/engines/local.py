@@ -22,7 +22,7 @@ from veristep.replay import causes, processes
 from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines import footprint, worker
 from veristep.replay.engines.protocol import ATTEMPTS, Done, Options, merge, unverified
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 # How often the memory of running replays is looked at.
 LOOK_SECONDS = 0.5

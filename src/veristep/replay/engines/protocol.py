@@ -11,7 +11,7 @@ from veristep.core.canonical import Json
 from veristep.core.verdicts import Verdict
 from veristep.replay import causes
 from veristep.replay.audit import Auditor, Judged
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 # How often an interval is tried when the process that judges it dies.
 ATTEMPTS = 3

@@ -26,7 +26,7 @@ from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines import evidence, footprint, remote, wire
 from veristep.replay.engines.protocol import ATTEMPTS, Options, merge, unverified
 from veristep.replay.engines.remote import Answer
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 # How long is waited for one of the tasks before they are looked at again.
 WAIT_SECONDS = 1.0

@@ -28,7 +28,7 @@ from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines import evidence, wire
 from veristep.replay.engines.protocol import Done, judge
 from veristep.replay.engines.worker import die_with
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 JOB_FILE = "auditor.pickle"
 MODULE = "veristep.replay.engines.remote"

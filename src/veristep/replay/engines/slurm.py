@@ -26,7 +26,7 @@ from veristep.replay.audit import Auditor, Judged
 from veristep.replay.engines import evidence, footprint, remote
 from veristep.replay.engines.protocol import ATTEMPTS, Options, merge, unverified
 from veristep.replay.engines.remote import Answer
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 # How often Slurm is asked; its controller serves everybody.
 POLL_SECONDS = 1.0

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from veristep.replay.audit import Auditor
 from veristep.replay.engines.protocol import judge
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 _PR_SET_PDEATHSIG = 1
 

@@ -14,9 +14,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from veristep.replay.room.setting import Interpreter
 from veristep.replay.sandbox.choose import Sandbox
 from veristep.replay.sandbox.view import Identity, Launch, Mount, View
-from veristep.replay.setting import Interpreter
 from veristep.supervise import boot
 
 DONE = "complete"
@@ -24,7 +24,7 @@ SECONDS = 300
 # What every replay imports; the rest of an environment is small beside it.
 _WARM = """
 import torch, torch.utils.data, torch.distributed, torch.nn.parallel
-from veristep.replay import driver_torch
+from veristep.replay.inside import driver_torch
 for name in ("numpy", "torch.distributed.run", "torch._dynamo"):
     try:
         __import__(name)

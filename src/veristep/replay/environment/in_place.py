@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from veristep.replay.environment.recorded import RecordedPython
-from veristep.replay.room_data import below
-from veristep.replay.setting import IN_PLACE, Interpreter
+from veristep.replay.room.setting import IN_PLACE, Interpreter
+from veristep.replay.room.view import below
 
 
 def in_place(python: RecordedPython, root: str, byte_code: Path) -> Interpreter:

@@ -28,9 +28,9 @@ from veristep.replay.environment import byte_code, lock, tree
 from veristep.replay.environment.lock import Lock
 from veristep.replay.environment.recorded import Local, RecordedPython
 from veristep.replay.environment.registry import Pip, interpreter_for
-from veristep.replay.room_data import below
+from veristep.replay.room.setting import Interpreter
+from veristep.replay.room.view import below
 from veristep.replay.sandbox.choose import Sandbox
-from veristep.replay.setting import Interpreter
 
 BUILT = "environment.built"
 ENVIRONMENT, CARRIED, BYTE_CODE = "env", "carried", "bytecode"

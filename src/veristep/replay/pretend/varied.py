@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from veristep.replay.order import Order
-from veristep.replay.room import Room
+from veristep.replay.room.furnish import Room
 
 DAY_SECONDS = 86_400
 HOST = "node0451.train.example"

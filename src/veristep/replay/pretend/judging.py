@@ -1,4 +1,4 @@
-"""Judging intervals again under guises; see `replay.pretend`."""
+"""Judging intervals again under guises; see `pretend.varied`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from veristep.core.verdicts import Verdict
 from veristep.errors import VeristepError
 from veristep.replay.audit import CIRCUMSTANCE, Auditor, Judged
 from veristep.replay.order import Difference
-from veristep.replay.plan import places
-from veristep.replay.pretend import VARIED, everything
+from veristep.replay.plan.intervals import places
+from veristep.replay.pretend.varied import VARIED, everything
 
 # A script that waits for ranks that are not there is not waited for longer than this.
 LIMIT_FACTOR, LIMIT_SECONDS = 5.0, 60.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from veristep.core.verdicts import Verdict
 from veristep.replay import order as words
-from veristep.replay.likeness import VARIED, of_run, variations
-from veristep.replay.noise import FALSE_ALARM, REPLAYS, Held, hold
+from veristep.replay.noise.likeness import VARIED, of_run, variations
+from veristep.replay.noise.significance import FALSE_ALARM, REPLAYS, Held, hold
 from veristep.replay.order import Difference, Sampled
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from veristep.replay.audit import Auditor, Judged
     from veristep.replay.execute import Execution
-    from veristep.replay.plan import Interval
+    from veristep.replay.plan.intervals import Interval
 
 
 def judge(auditor: Auditor, interval: Interval, warm_up: int, judged: Judged, first: Execution) -> Judged:

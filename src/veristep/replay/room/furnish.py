@@ -12,10 +12,11 @@ from pathlib import Path
 
 from veristep.errors import TamperedError, UnavailableError
 from veristep.ledger.objects import ObjectStore
-from veristep.replay import room_data, room_variables
-from veristep.replay.room_data import DataFile
+from veristep.replay.room import variables as room_variables
+from veristep.replay.room import view as room_data
+from veristep.replay.room.setting import Setting
+from veristep.replay.room.view import DataFile
 from veristep.replay.sandbox.view import HOST, OWN_ID, Identity, Mount, View
-from veristep.replay.setting import Setting
 from veristep.supervise.code import Code
 
 FALLBACK_USER = "replay"

@@ -11,8 +11,8 @@ from veristep.ledger import auditors, keys
 from veristep.ledger.entries import Entry
 from veristep.ledger.log import Ledger
 from veristep.ledger.notes import SignerKey
-from veristep.replay.draw import Draw, intervals_digest
-from veristep.replay.plan import Interval
+from veristep.replay.draw.derive import Draw, intervals_digest
+from veristep.replay.plan.intervals import Interval
 from veristep.supervise.recover import RECOVERED
 
 _END_KINDS = ("run.closed", RECOVERED)

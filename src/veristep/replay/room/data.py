@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veristep.record.files import read_digests
-from veristep.replay.room_data import DataFile
+from veristep.replay.room.view import DataFile
 
 MAX_NAMED = 3
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from veristep.core.canonical import Json, encode
 from veristep.ledger import checkpoints
 from veristep.ledger.auditors import FORMAT
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 _SEED_DOMAIN = b"veristep/draw/v1\n"
 

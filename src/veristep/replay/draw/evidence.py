@@ -12,12 +12,12 @@ from veristep.errors import MalformedError, NotFoundError, VeristepError
 from veristep.ledger import auditors, checkpoints
 from veristep.ledger.entries import Entry
 from veristep.ledger.log import Ledger
-from veristep.replay import choice as choices
-from veristep.replay import drawing
-from veristep.replay import plan as plans
 from veristep.replay import recorded as records
-from veristep.replay.draw import Draw, intervals_digest
-from veristep.replay.draw_check import Claim, Commitment, Evidence
+from veristep.replay.draw import making as drawing
+from veristep.replay.draw.check import Claim, Commitment, Evidence
+from veristep.replay.draw.derive import Draw, intervals_digest
+from veristep.replay.plan import choice as choices
+from veristep.replay.plan import intervals as plans
 
 AUDITED = "audit.done"
 

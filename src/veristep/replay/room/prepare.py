@@ -10,20 +10,20 @@ from typing import Any
 from veristep.core.canonical import Json
 from veristep.errors import UnavailableError
 from veristep.ledger.log import Ledger
-from veristep.replay import data as data_files
 from veristep.replay.environment import byte_code, in_place, rebuilt, recorded
-from veristep.replay.policy import CodePolicy
 from veristep.replay.recorded import RecordedRun
-from veristep.replay.room import Origin
-from veristep.replay.sandbox import choose
-from veristep.replay.sandbox.choose import Kind, Sandbox
-from veristep.replay.setting import (
+from veristep.replay.room import data as data_files
+from veristep.replay.room.code_policy import CodePolicy
+from veristep.replay.room.furnish import Origin
+from veristep.replay.room.setting import (
     Interpreter,
     RoomDescription,
     Setting,
     user_of,
     writes_of,
 )
+from veristep.replay.sandbox import choose
+from veristep.replay.sandbox.choose import Kind, Sandbox
 
 Tell = Callable[[str], None]
 

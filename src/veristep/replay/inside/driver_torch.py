@@ -32,22 +32,22 @@ from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tensors_torch import digest
 from veristep.record.tree_torch import leaves, rebuild
-from veristep.replay import guise
 from veristep.replay import order as words
-from veristep.replay.answering import Answering
-from veristep.replay.compare_torch import (
+from veristep.replay.inside.answering import Answering
+from veristep.replay.inside.compare_torch import (
     MAX_NAMED,
     differing_state,
     differing_tensors,
     digest_like,
     is_parameter,
 )
-from veristep.replay.containment import ContainedFiles, Containment, note_reads
-from veristep.replay.from_start_torch import FromStart
-from veristep.replay.measure_torch import Measuring, Observing, state
+from veristep.replay.inside.containment import ContainedFiles, Containment, note_reads
+from veristep.replay.inside.from_start_torch import FromStart
+from veristep.replay.inside.measure_torch import Measuring, Observing, state
+from veristep.replay.inside.own_inputs_torch import OwnInputs
+from veristep.replay.inside.tape_feed_torch import IntervalFeed
 from veristep.replay.order import Answer, Order, StreamOrder
-from veristep.replay.own_inputs_torch import OwnInputs
-from veristep.replay.tape_feed_torch import IntervalFeed
+from veristep.replay.pretend import guise
 
 
 class Replayer:

@@ -20,12 +20,12 @@ from veristep.record.assemble_torch import hyper_json
 from veristep.record.sources_torch import restore_schedulers
 from veristep.record.state_torch import Roster, Tree, hyperparameters
 from veristep.replay import order as words
-from veristep.replay.answering import Answering
-from veristep.replay.compare_torch import differing_random_states, same_tensor, shown
+from veristep.replay.inside.answering import Answering
+from veristep.replay.inside.compare_torch import differing_random_states, same_tensor, shown
+from veristep.replay.inside.order_check_torch import OrderCheck
+from veristep.replay.inside.own_hyper import Groups, OwnHyperparameters, follows
+from veristep.replay.inside.schedule_torch import Walk, governs, set_by, walk
 from veristep.replay.order import Order, StreamOrder
-from veristep.replay.order_check_torch import OrderCheck
-from veristep.replay.own_hyper import Groups, OwnHyperparameters, follows
-from veristep.replay.schedule_torch import Walk, governs, set_by, walk
 
 EPOCH_BETWEEN = "an epoch or an evaluation began in between, here or in the run"
 FIRST_STEP = "drawn before the interval's state was put in place"

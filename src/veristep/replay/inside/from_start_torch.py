@@ -29,8 +29,8 @@ from veristep.record.state_torch import impose_hyperparameters as impose
 from veristep.record.steps_torch import Underway
 from veristep.record.tree_torch import leaves, rebuild
 from veristep.replay import order as words
-from veristep.replay.answering import Answering
-from veristep.replay.compare_torch import (
+from veristep.replay.inside.answering import Answering
+from veristep.replay.inside.compare_torch import (
     MAX_NAMED,
     differing_hyperparameter,
     differing_random_states,
@@ -40,8 +40,8 @@ from veristep.replay.compare_torch import (
     same_tensor,
     shown,
 )
+from veristep.replay.inside.tape_feed_torch import TapeFeed
 from veristep.replay.order import Order, StreamOrder
-from veristep.replay.tape_feed_torch import TapeFeed
 
 # Where a step's tape keeps the digests of the units behind each digest of its record.
 _PREFIXES = {"entry": "entry", "gradient": "grads", "update": "params"}

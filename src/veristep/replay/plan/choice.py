@@ -9,7 +9,7 @@ from typing import Any
 
 from veristep.core.canonical import Json
 from veristep.errors import MalformedError, UsageError
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 MIN_DRAWN = 3
 DEFAULT_COVERAGE = 0.1

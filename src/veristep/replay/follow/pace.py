@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 DEFAULT_SHARE = 0.02
 _DOMAIN = b"veristep/follow-ticket/v1\n"

@@ -23,7 +23,7 @@ from veristep.record import randomness_torch as randomness
 from veristep.record.sources_torch import capture_order, impose_order
 from veristep.record.tensors_torch import from_part
 from veristep.record.tree_torch import leaves
-from veristep.replay.compare_torch import same_tensor, shown
+from veristep.replay.inside.compare_torch import same_tensor, shown
 from veristep.replay.order import CHECKED
 
 UNSEEN = "where its loader's epoch began was not recorded"

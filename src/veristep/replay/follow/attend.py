@@ -1,4 +1,4 @@
-"""Auditing a run while it trains: `replay.following` decides, this looks, replays and writes down."""
+"""Auditing a run while it trains: `follow.pace` decides, this looks, replays and writes down."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from veristep.ledger import checkpoints
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.replay import audit as audits
-from veristep.replay import following
-from veristep.replay import plan as plans
 from veristep.replay import recorded as records
 from veristep.replay.audit import Audit, Auditor, Judged
 from veristep.replay.engines.local import Local
 from veristep.replay.engines.protocol import Options
-from veristep.replay.following import Budget, Delay, Sealed
-from veristep.replay.plan import Interval, Plan
-from veristep.replay.prepare import RoomOptions, prepare
+from veristep.replay.follow import pace as following
+from veristep.replay.follow.pace import Budget, Delay, Sealed
+from veristep.replay.follow.seals import Seals
+from veristep.replay.plan import intervals as plans
+from veristep.replay.plan.intervals import Interval, Plan
 from veristep.replay.recorded import RecordedRun
-from veristep.replay.seals import Seals
+from veristep.replay.room.prepare import RoomOptions, prepare
 from veristep.supervise.launcher import SEAL_SECONDS
 from veristep.supervise.recover import recover_lost_runs
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from veristep.core.canonical import decode_object
 from veristep.ledger.log import Ledger
 from veristep.ledger.runlog import Segment
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 SEALED = "segment.sealed"
 

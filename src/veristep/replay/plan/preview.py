@@ -10,10 +10,10 @@ from typing import Any
 
 from veristep.core.canonical import Json
 from veristep.ledger.log import Ledger
-from veristep.replay.choice import Choice, Count, Given, Risk
-from veristep.replay.plan import Interval, Plan, can_start, places
+from veristep.replay.plan.choice import Choice, Count, Given, Risk
+from veristep.replay.plan.intervals import Interval, Plan, can_start, places
+from veristep.replay.plan.risk import meant, miss_probability, needed
 from veristep.replay.recorded import RecordedRun, StreamRecord
-from veristep.replay.risk import meant, miss_probability, needed
 
 # Intervals whose cost is estimated one by one; the mean of them stands for the rest.
 SAMPLE = 50

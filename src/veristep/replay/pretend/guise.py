@@ -20,7 +20,7 @@ _BOOT_FILE = "sitecustomize.py"
 _BEFORE = "_others(os.path.realpath(_here))\n"
 _CALL = """\
 try:
-    from veristep.replay.guise import put_on
+    from veristep.replay.pretend.guise import put_on
 
     put_on({guise!r})
 except BaseException as error:

@@ -13,9 +13,9 @@ from enum import StrEnum
 from fractions import Fraction
 
 from veristep.core.verdicts import Verdict
-from veristep.replay import stretch
-from veristep.replay.choice import Choice, Count, Given, Risk
-from veristep.replay.risk import meant, miss_probability, needed
+from veristep.replay.plan import stretch
+from veristep.replay.plan.choice import Choice, Count, Given, Risk
+from veristep.replay.plan.risk import meant, miss_probability, needed
 
 # The first round of an audit to a risk limit; each further one is as large as all before it. A mismatch
 # ends the drawing, so the rounds bound what is replayed in vain after it, and leave wide engines work.

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from veristep.core.canonical import Json
 from veristep.core.verdicts import Verdict
-from veristep.replay.plan import Interval
+from veristep.replay.plan.intervals import Interval
 
 BEGINNING, END, NOT_COVERED, NOT_CHECKED = "beginning", "end", "not covered", "not checked"
 

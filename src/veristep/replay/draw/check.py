@@ -1,4 +1,4 @@
-"""Is the draw of an audit the one that its evidence gives? Pure; `draw_evidence` reads what it needs."""
+"""Is the draw of an audit the one that its evidence gives? Pure; `draw.evidence` reads what it needs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from veristep.core.verdicts import Verdict
 from veristep.errors import VeristepError
 from veristep.ledger import auditors, checkpoints
-from veristep.replay.choice import Choice, Given
-from veristep.replay.draw import Draw, order
-from veristep.replay.draw import seed as draw_seed
-from veristep.replay.schedule import Schedule, rounds
+from veristep.replay.draw.derive import Draw, order
+from veristep.replay.draw.derive import seed as draw_seed
+from veristep.replay.plan.choice import Choice, Given
+from veristep.replay.plan.schedule import Schedule, rounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Auditing a run while it trains."""

@@ -1,0 +1,1 @@
+"""Where bit-exactness ends: rounding told from intent, and how far a difference reaches."""
