@@ -95,6 +95,7 @@ def test_a_script_that_is_not_deterministic_is_unverified_not_accused(lab: Lab) 
     assert verdict["findings"] == []
 
 
+@pytest.mark.long  # `veristep check` says the same of it, in a test that is not
 def test_a_script_that_counts_steps_in_python_is_unverified_not_accused(lab: Lab) -> None:
     lab.script("counter_state")
     lab.record(python("counter_state.py", "--steps", "20"))

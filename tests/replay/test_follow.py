@@ -109,6 +109,7 @@ def test_a_tampered_step_is_told_and_on_record_while_the_run_goes_on(lab: Lab) -
     assert [each.body["verdict"] for each in audits] == ["violated"]
 
 
+@pytest.mark.long
 def test_an_honest_run_that_is_followed_ends_verified(lab: Lab) -> None:
     with beside(lab) as both:
         both.step(INTERVAL + 1)

@@ -6,7 +6,7 @@ import pytest
 
 from lab import Lab, python
 
-SOON = 6
+SOON = 3
 SEEDS = [*range(SOON), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(SOON, 20))]
 
 

@@ -64,13 +64,12 @@ for x, y in {batches}:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "batches",
     [
         "DataLoader(data, batch_size=16, shuffle=True)",
-        pytest.param(
-            "[(torch.randn(16, 8), torch.randint(2, (16,))) for _ in range(20)]", marks=pytest.mark.long
-        ),
+        "[(torch.randn(16, 8), torch.randint(2, (16,))) for _ in range(20)]",
     ],
     ids=["a loader", "no loader"],
 )
