@@ -1,0 +1,1 @@
+"""Rules about data: files against their manifest, and what a run reads."""

@@ -1,0 +1,1 @@
+"""Data sets: locked by a manifest, checked against it, and watched while a run reads them."""
