@@ -68,3 +68,18 @@ def test_the_nearest_file_holds(tmp_path: Path) -> None:
     (tmp_path / "a/veristep.toml").write_text("[rules\n", encoding="utf-8")
     with pytest.raises(UsageError, match="is not TOML"):
         find(inner)
+
+
+def test_patterns_of_protected_files_are_meant_beside_the_policy() -> None:
+    protect = {"paths": ["base/*.pt", "/models/*"], "approvers": "signers"}
+    policy = parse({"protect": protect, "data": {"manifests": ["set"]}}, "/work/veristep.toml")
+    assert policy.protect.covers("/work/base/a.pt")
+    assert policy.protect.covers("/models/a.pt")
+    assert not policy.protect.covers("/work/a.pt")
+    assert (policy.protect.approvers, policy.data) == ("/work/signers", ("set",))
+
+
+@pytest.mark.parametrize("value", [{"protect": {"path": []}}, {"data": {"manifests": "set"}}, {"data": 1}])
+def test_a_section_that_means_nothing_is_named(value: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="veristep.toml"):
+        parse(value, "veristep.toml")

@@ -53,6 +53,13 @@ _UNITS = {"": 1, "b": 1} | {
     "[default: a quarter of what is free on the ledger's disk].",
 )
 @click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME",
+    help="Locked data that the run reads (a name, a folder, a root digest): checked beside the run. "
+    "May be given again; also [data] manifests in veristep.toml.",
+)
+@click.option(
     "--receipt/--no-receipt",
     default=None,
     help="Print five lines about the record at the end [default: when stderr is a terminal].",
@@ -65,6 +72,7 @@ def command(
     digests: str,
     snapshot_overhead: str,
     snapshot_bytes: str,
+    data: tuple[str, ...],
     receipt: bool | None,
     arguments: tuple[str, ...],
 ) -> int:
@@ -82,6 +90,7 @@ def command(
         digests=digests,
         snapshot_share=_share(snapshot_overhead),
         snapshot_bytes=_bytes(snapshot_bytes) if snapshot_bytes else 0,
+        data=data,
     )
     ended = run(arguments, options)
     if receipt or (receipt is None and sys.stderr.isatty()):

@@ -10,6 +10,13 @@
     reason = "the cluster's own launcher; ticket 4711"
     expires = 2027-01-31
 
+    [data]
+    manifests = ["imagenet"]          # names of locked data: what the run says that it reads
+
+    [protect]
+    paths = ["/models/base/*.pt"]     # change only with a second person's signature
+    approvers = "allowed_signers"     # who may sign: a file as ssh-keygen has it, beside this one
+
 An ignored finding stays on record as a note, with the reason; after its expiry it counts again.
 """
 
@@ -29,7 +36,8 @@ from veristep.core.verdicts import Finding, Severity
 from veristep.errors import UsageError
 
 FILE, PROJECT_FILE = "veristep.toml", "pyproject.toml"
-_SECTIONS = ("rules", "ignore")
+_SECTIONS = ("rules", "ignore", "data", "protect")
+_DATA, _PROTECT = ("manifests",), ("paths", "approvers")
 _IGNORE = ("rule", "path", "reason", "expires")
 
 
@@ -69,6 +77,23 @@ class Ignore:
 
 
 @dataclass(frozen=True, slots=True)
+class Protect:
+    """What changes only with a second person's signature.
+
+    Attributes:
+        paths: patterns of paths, whole ones.
+        approvers: the file that names who may sign; empty when there is none.
+    """
+
+    paths: Sequence[str] = ()
+    approvers: str = ""
+
+    def covers(self, path: str) -> bool:
+        """Whether a file is protected."""
+        return any(fnmatchcase(path, pattern) for pattern in self.paths)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What is done about the findings of each rule.
 
@@ -76,11 +101,15 @@ class Policy:
         source: the file it was read from; empty for the default.
         rules: action by rule id or family.
         ignores: findings that are lived with.
+        data: names of locked data that a run says it reads.
+        protect: what changes only with a second person's signature.
     """
 
     source: str = ""
     rules: Mapping[str, Action] = field(default_factory=dict)
     ignores: Sequence[Ignore] = ()
+    data: Sequence[str] = ()
+    protect: Protect = Protect()
 
     def action(self, rule: str, default: Action = Action.ALERT) -> Action:
         """Return what is done about a rule's findings; the rule itself wins over its family."""
@@ -133,7 +162,39 @@ def parse(value: Mapping[str, Any], source: str) -> Policy:
     entries = value.get("ignore", [])
     if not isinstance(entries, list):
         raise UsageError(f"{source}: ignore is not a list of tables", hint="write [[ignore]] before each")
-    return Policy(source, actions, tuple(_ignore(each, source) for each in entries))
+    data, protect = _table(value, "data", _DATA, source), _table(value, "protect", _PROTECT, source)
+    return Policy(
+        source,
+        actions,
+        tuple(_ignore(each, source) for each in entries),
+        _texts(data, "manifests", source),
+        _protect(protect, source),
+    )
+
+
+def _protect(value: Mapping[str, Any], source: str) -> Protect:
+    folder = Path(source).parent
+    approvers = value.get("approvers", "")
+    if not isinstance(approvers, str):
+        raise UsageError(f"{source}: approvers is not a path", hint='approvers = "allowed_signers"')
+    # A pattern without a folder is meant below the policy's.
+    paths = tuple(str(folder / each) for each in _texts(value, "paths", source))
+    return Protect(paths, str(folder / approvers) if approvers else "")
+
+
+def _table(value: Mapping[str, Any], name: str, known: Sequence[str], source: str) -> Mapping[str, Any]:
+    table = value.get(name, {})
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{source}: [{name}] is not a table")
+    _known(table, known, f"{source}: [{name}]")
+    return table
+
+
+def _texts(value: Mapping[str, Any], name: str, source: str) -> tuple[str, ...]:
+    texts = value.get(name, [])
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise UsageError(f"{source}: {name} is not a list of texts", hint=f'{name} = ["..."]')
+    return tuple(texts)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ class RunOptions:
         digests: ``auto`` or ``full``.
         snapshot_share: fraction of training time snapshots may cost.
         snapshot_bytes: bytes the run's snapshots may take; 0 for a share of what is free on the disk.
+        data: names, folders or root digests of locked data that the run reads.
     """
 
     ledger: Path
@@ -69,6 +70,7 @@ class RunOptions:
     digests: str = "auto"
     snapshot_share: float = 0.003
     snapshot_bytes: int = 0
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +238,9 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
             describe.secret_values(os.environ),
             (watch.hear, guard),
         )
+        started_ns = time.time_ns()
         held = frozenset(os.path.join(files.root, file.path) for file in files.files if file.object)  # noqa: PTH118
-        manifest = DataManifest(str(folder), receiver.own, receiver.gap, files.root, held, time.time_ns())
+        manifest = DataManifest(str(folder), receiver.own, receiver.gap, files.root, held, started_ns)
         environment = boot.environment(os.environ, config)
         subject = Subject(
             run_id,
@@ -249,6 +252,8 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
             folder,
             ledger,
             _policy(cwd, receiver),
+            options.data,
+            started_ns,
         )
         guarding = Guarding(subject, lambda name, reason: receiver.gap("check", f"{name}: {reason}"))
         opened = _Opened(

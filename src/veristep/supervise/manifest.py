@@ -7,35 +7,22 @@ it. A file that is no longer what it was when the run opened it gets a line with
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from veristep.core.canonical import Json
 from veristep.record.files import read_digests
-from veristep.record.reads import FOLDER, MADE, NOTES, READ
-from veristep.supervise.describe import printable
+from veristep.record.reads import FOLDER, MADE, READ
+from veristep.supervise.notes import Note, Notes
 
 # How long the end of a run may wait for the rest of its data to be digested.
 FINISH_SECONDS = 20.0
 # Lines of one run; what was read beyond that is counted.
 MAX_LINES = 20_000
-_READ_BYTES = 1 << 22
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A file or folder as a process found it when it opened it."""
-
-    kind: str
-    path: str
-    size: int
-    mtime_ns: int
 
 
 class DataManifest:
@@ -60,13 +47,12 @@ class DataManifest:
             code: files whose content the run's description of its code holds.
             started_ns: when the run started: what is younger was made during it.
         """
-        self._place = Path(boot) / NOTES
+        self._notes = Notes(Path(boot), (READ, FOLDER, MADE))
         self._keep = keep
         self._gap = gap
         self._root = root.rstrip("/") + "/"
         self._code = code
         self._started_ns = started_ns
-        self._offset = 0
         self._known: set[tuple[str, str]] = set()
         self._left_out = 0
         self._waiting: queue.SimpleQueue[Note | None] = queue.SimpleQueue()
@@ -77,7 +63,7 @@ class DataManifest:
 
     def look(self) -> None:
         """Take new notes, and keep the lines of what was digested meanwhile."""
-        for note in self._notes():
+        for note in self._notes.new():
             self._take(note)
         with contextlib.suppress(queue.Empty):
             while True:
@@ -99,23 +85,6 @@ class DataManifest:
         if self._left_out:
             why = f"{self._left_out} files that the run read are not in its manifest: there are too many"
             self._gap("data", why)
-
-    def _notes(self) -> list[Note]:
-        try:
-            with self._place.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read(_READ_BYTES)
-        except OSError:
-            return []
-        data = data[: data.rfind(b"\n") + 1]
-        self._offset += len(data)
-        found = []
-        for text in data.splitlines():
-            with contextlib.suppress(ValueError, TypeError):
-                kind, path, size, mtime_ns = json.loads(text)
-                if kind in (READ, FOLDER, MADE):
-                    found.append(Note(kind, str(printable(path)), int(size), int(mtime_ns)))
-        return found
 
     def _take(self, note: Note) -> None:
         inside = f"{note.path}/".startswith(self._root)

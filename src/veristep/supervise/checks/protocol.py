@@ -27,6 +27,8 @@ class Subject:
         boot: the run's private boot directory.
         ledger: what is on record.
         policy: what is done about findings.
+        data: names of locked data that the command line says the run reads.
+        started_ns: when the run was opened.
     """
 
     run: str
@@ -38,6 +40,8 @@ class Subject:
     boot: Path
     ledger: Ledger
     policy: Policy
+    data: tuple[str, ...] = ()
+    started_ns: int = 0
 
 
 class Check:
