@@ -81,5 +81,5 @@ def test_patterns_of_protected_files_are_meant_beside_the_policy() -> None:
 
 @pytest.mark.parametrize("value", [{"protect": {"path": []}}, {"data": {"manifests": "set"}}, {"data": 1}])
 def test_a_section_that_means_nothing_is_named(value: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="veristep.toml"):
+    with pytest.raises(UsageError, match=r"veristep\.toml"):
         parse(value, "veristep.toml")

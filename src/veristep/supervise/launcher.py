@@ -32,6 +32,7 @@ from veristep.record.shared import heartbeats
 from veristep.supervise import boot, code, describe
 from veristep.supervise.checks.protocol import Subject
 from veristep.supervise.child import Child, Received
+from veristep.supervise.data.declared import look_up
 from veristep.supervise.guarding import Guarding
 from veristep.supervise.lock import SupervisorLock
 from veristep.supervise.manifest import DataManifest
@@ -216,8 +217,12 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         boot.write(config)
         budget = options.snapshot_bytes or default_budget(str(ledger.path))
         project = options.project or Path(files.root).name
+        rules, problem = _policy(cwd)
+        declared = look_up(ledger, (*options.data, *rules.data), cwd)
         body = _description(command, options, project, key, ledger, files, repository, cwd)
         body["snapshot_bytes"] = budget
+        if declared.entries:
+            body["data"] = declared.to_json()
         sensitive = frozenset({"command", "cwd", "host", "user", "repository", "project"})
         opening = Draft("run.opened", body, run_id, project, sensitive)
         ledger.append(opening, *_commitment(ledger, run_id, project))
@@ -251,14 +256,16 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
             environment,
             folder,
             ledger,
-            _policy(cwd, receiver),
-            options.data,
+            rules,
+            declared,
             started_ns,
         )
         guarding = Guarding(subject, lambda name, reason: receiver.gap("check", f"{name}: {reason}"))
         opened = _Opened(
             run_id, ledger, config, log, receiver, project, lock, watch, manifest, guarding, environment
         )
+        if problem:
+            receiver.gap("policy", problem)
         return opened
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -267,14 +274,13 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         raise
 
 
-def _policy(cwd: Path, receiver: Receiver) -> policy.Policy:
-    """Return the policy that holds in a folder; one that cannot be read must not cost a job."""
+def _policy(cwd: Path) -> tuple[policy.Policy, str]:
+    """Return the policy that holds in a folder, or why it is not heeded: that must not cost a job."""
     try:
-        return policy.find(cwd)
+        return policy.find(cwd), ""
     except UsageError as error:
         complain(f"the policy is not heeded: {_one_line(error)}; training goes on")
-        receiver.gap("policy", _one_line(error))
-        return policy.Policy()
+        return policy.Policy(), _one_line(error)
 
 
 def _commitment(ledger: Ledger, run: str, project: str) -> list[Draft]:

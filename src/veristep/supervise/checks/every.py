@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from veristep.supervise.checks.data import DataCheck
 from veristep.supervise.checks.protocol import Maker
 
-EVERY: Sequence[Maker] = ()
+EVERY: Sequence[Maker] = (DataCheck,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding
 from veristep.guard.policy import Policy
 from veristep.ledger.log import Ledger
+from veristep.supervise.data.declared import Declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Subject:
         boot: the run's private boot directory.
         ledger: what is on record.
         policy: what is done about findings.
-        data: names of locked data that the command line says the run reads.
+        data: the locked data that it says it reads.
         started_ns: when the run was opened.
     """
 
@@ -40,7 +41,7 @@ class Subject:
     boot: Path
     ledger: Ledger
     policy: Policy
-    data: tuple[str, ...] = ()
+    data: Declared = field(default_factory=Declared)
     started_ns: int = 0
 
 

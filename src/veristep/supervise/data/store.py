@@ -94,20 +94,20 @@ def entries(ledger: Ledger) -> list[Entry]:
     return list(found.values())
 
 
-def find(ledger: Ledger, wanted: str) -> Entry:
-    """Return the last lock of data by its name, its root or its root digest.
+def find(ledger: Ledger, *wanted: str) -> Entry:
+    """Return the last lock of data whose name, root or root digest is one of those wanted.
 
     Raises:
         NotFoundError: there is none.
     """
-    path = wanted.rstrip("/") or "/"
+    paths = {each.rstrip("/") or "/" for each in wanted}
     for entry in reversed(list(ledger.entries(kind=LOCKED))):
         body = entry.body
-        if wanted in (body.get("name"), body.get("digest")) or _root(entry) == path:
+        if body.get("name") in wanted or body.get("digest") in wanted or _root(entry) in paths:
             return entry
     names = ", ".join(sorted({str(each.body.get("name")) for each in entries(ledger)}))
     raise NotFoundError(
-        f"no data {wanted!r} is locked",
+        f"no data {wanted[-1]!r} is locked",
         hint=f"locked are {names}" if names else "lock it first: veristep data lock DIR",
     )
 
