@@ -7,7 +7,7 @@ import random
 from bisect import bisect_right
 from collections.abc import Sequence
 
-# Up to so many chunks the order is drawn as a whole; beyond it each draw stands for itself, which needs no memory.
+# Up to so many chunks their order is drawn; beyond it each draw stands for itself, which needs no memory.
 _ORDERED = 100_000
 
 

@@ -266,16 +266,10 @@ class Watching:
 
     def _draw(self, data: _Data) -> bool:
         """Read one chunk; answer whether there was one to read."""
-        if not data.drawn:
-            data.drawn = [
-                (number, chunk)
-                for number, each in enumerate(data.files)
-                for chunk in range(each.file.count)
-            ]
-            random.SystemRandom().shuffle(data.drawn)
-        if not data.drawn:
+        drawn = data.drawing.next()
+        if drawn is None:
             return False
-        number, chunk = data.drawn.pop()
+        number, chunk = drawn
         each = data.files[number]
         if each.wrong or each.state is None:
             return True
