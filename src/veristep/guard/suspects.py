@@ -36,13 +36,26 @@ def of_file(path: Path, *, how: str) -> tuple[Suspect, ...]:
         except OSError:
             return tuple(found)
     whose = "file" if place == path else "folder it was in"
-    found.append(Suspect("owner", user_name(status.st_uid), f"the {whose} belongs to them"))
-    found.append(
-        Suspect("changed", _when(status.st_ctime_ns), f"change time of the {whose}, kept by the kernel")
-    )
-    writers = writable_by(status.st_mode, status.st_gid)
+    return (*found, *of_status(status.st_uid, status.st_gid, status.st_mode, status.st_ctime_ns, whose))
+
+
+def of_status(uid: int, gid: int, mode: int, ctime_ns: int, whose: str = "file") -> tuple[Suspect, ...]:
+    """Return what a file's status points to, as it was when somebody looked.
+
+    Args:
+        uid: of the owner.
+        gid: of the group.
+        mode: its permissions.
+        ctime_ns: its change time, nanoseconds since the epoch.
+        whose: what the status is of, in words.
+    """
+    found = [
+        Suspect("owner", user_name(uid), f"the {whose} belongs to them"),
+        Suspect("changed", _when(ctime_ns), f"change time of the {whose}, kept by the kernel"),
+    ]
+    writers = writable_by(mode, gid)
     if writers:
-        found.append(Suspect("writers", writers, f"mode {status.st_mode & 0o7777:o} of the {whose}"))
+        found.append(Suspect("writers", writers, f"mode {mode & 0o7777:o} of the {whose}"))
     return tuple(found)
 
 

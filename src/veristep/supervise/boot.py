@@ -32,15 +32,30 @@ def _veristep(here):
     try:
         package = %(package)r
         _load("veristep", importlib.machinery.PathFinder.find_spec("veristep", [package]))
+    except Exception as error:
+        _complain("not recording", error)
+        return
+    try:
+        # Before anything else of ours: what runs earlier is not guarded.
+        from veristep.guard.load.gate import start as guard
+
+        guard(here)
+    except Exception as error:
+        _complain("loads are not guarded in", error)
+    try:
         from veristep.record.bootstrap import start
 
         start(here)
     except Exception as error:
-        try:
-            text = "veristep: not recording %%s: %%r; training goes on\\n"
-            sys.stderr.write(text %% (sys.executable, error))
-        except Exception:
-            pass
+        _complain("not recording", error)
+
+
+def _complain(what, error):
+    try:
+        text = "veristep: %%s %%s: %%r; training goes on\\n"
+        sys.stderr.write(text %% (what, sys.executable, error))
+    except Exception:
+        pass
 
 
 def _others(here):

@@ -29,6 +29,8 @@ _PACKET_BYTES = 1 << 18
 _PACKETS_AT_ONCE = 64
 _CREDENTIALS = struct.Struct("3i")
 _HELLO = b'{"type": "hello"'
+# What a guard in a training process says at once, on a connection of its own (`guard.load.notice`).
+_NOTICE = b'{"type": "load"'
 SUPERVISOR = "supervisor"
 
 
@@ -136,6 +138,17 @@ class Receiver:
             return
         self._keep(data)
         self._note(stream, line, missing, pid)
+        self._observed(line, pid)
+
+    def notice(self, data: bytes, pid: int) -> None:
+        """Keep what a guard in a process says, under the process's number as the kernel has it."""
+        said = json.loads(data)
+        body: dict[str, Json] = {str(key): printable(value) for key, value in said.items()}
+        body["peer_pid"] = pid
+        self.own(body)
+        self._observed(body, pid)
+
+    def _observed(self, line: Mapping[str, Any], pid: int) -> None:
         for observer in self._observers:
             try:
                 observer(line)
@@ -225,6 +238,8 @@ class Receiver:
         try:
             if data.startswith(_HELLO):
                 self._hello(data, pid, client)
+            elif data.startswith(_NOTICE):
+                self.notice(data, pid)
             elif not self._spools or not self._came_spooled(data):
                 self.accept_line(data, pid)
         except Exception as error:  # noqa: BLE001 - boundary: whatever a process says, we go on

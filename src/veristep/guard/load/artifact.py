@@ -1,0 +1,190 @@
+"""The file a load reads: found by its open descriptor, so that what is digested is what was read."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import BuiltinMethodType, FrameType
+
+from blake3 import blake3
+
+from veristep.core.canonical import Json
+
+# Beyond this the load would be felt to hang before it is refused.
+DIGEST_BYTES = 4 << 30
+PICKLE_BYTES = 64 << 20
+_BLOCK = 1 << 22
+_NEAR_FRAMES = 12
+# Objects of loaders that hold a file: torch's.
+_HOLDERS = ("_open_file", "_open_zipfile_reader")
+_UNPICKLERS = (pickle.Unpickler, pickle._Unpickler)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file, or bytes in memory, that a load reads.
+
+    Attributes:
+        path: empty for bytes whose file is not known.
+        how: how it is known that the load reads it.
+        digest: ``blake3:`` of all its bytes, read through the same descriptor; empty when not taken.
+        status: owner, mode, times and size at that moment; empty for bytes.
+        data: the pickled bytes, as far as they could be had.
+    """
+
+    path: str = ""
+    how: str = ""
+    digest: str = ""
+    status: tuple[tuple[str, int], ...] = ()
+    data: bytes = b""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the JSON form, without the bytes."""
+        return {"path": self.path, "how": self.how, "digest": self.digest, "status": dict(self.status)}
+
+
+def find(frames: tuple[FrameType, ...], recent: str = "") -> Artifact:
+    """Return what the load of these frames reads.
+
+    Args:
+        frames: of the load, from the innermost on.
+        recent: path of the file this thread opened last.
+    """
+    data = b""
+    for thing, how in (*_read_by_unpicklers(), *_held_by_frames(frames)):
+        if isinstance(thing, io.BytesIO):
+            data = data or thing.getvalue()[:PICKLE_BYTES]
+            continue
+        found = _of_file(thing, how, data)
+        if found is not None:
+            return found
+    if recent:
+        found = _of_path(recent, data)
+        if found is not None:
+            return found
+    if data:
+        return Artifact("", "bytes in memory", f"blake3:{blake3(data).hexdigest()}", (), data)
+    return Artifact()
+
+
+def _read_by_unpicklers() -> list[tuple[object, str]]:
+    """Return the files that unpicklers of this process read from, the newest first, the C one's included.
+
+    The interpreter says of a C unpickler what it refers to: among it, the methods of its file.
+    """
+    others = len(sys._current_frames()) > 1
+    found: list[tuple[object, str]] = []
+    unpicklers = [each for each in gc.get_objects() if type(each) in _UNPICKLERS or _derived(each)]
+    # With other threads at work an unpickler may be theirs; the newest comes last.
+    for each in reversed(unpicklers):
+        for held in gc.get_referents(each):
+            owner = getattr(held, "__self__", None) if type(held) is BuiltinMethodType else held
+            if isinstance(owner, io.IOBase):
+                how = "an unpickler of this process reads it" if others else "the unpickler reads it"
+                found.append((owner, how))
+                break
+    return found
+
+
+def _derived(thing: object) -> bool:
+    kind = type(thing)
+    return kind is not type and issubclass(kind, _UNPICKLERS)
+
+
+def _held_by_frames(frames: tuple[FrameType, ...]) -> Iterator[tuple[object, str]]:
+    for frame in frames[:_NEAR_FRAMES]:
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, io.IOBase) or type(value).__name__ in _HOLDERS:
+                yield value, f"{frame.f_code.co_name} holds it open"
+            elif type(value) is bytes and len(value) > 1 and value[:1] in b"\x80(c}]":
+                yield io.BytesIO(value), "a variable"
+
+
+def _of_file(thing: object, how: str, data: bytes) -> Artifact | None:
+    descriptor = _descriptor(thing)
+    if descriptor < 0:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        path = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+        return Artifact(
+            path.removesuffix(" (deleted)"),
+            how,
+            _digest(descriptor, status.st_size),
+            _status(status),
+            data or os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0),
+        )
+    except OSError:
+        return None
+
+
+def _descriptor(thing: object) -> int:
+    """Return the descriptor of a file, or of what a reader of compressed data reads from."""
+    seen = 0
+    while thing is not None and seen < 6:
+        seen += 1
+        if type(thing) is io.FileIO or type(thing) in (io.BufferedReader, io.BufferedRandom):
+            assert isinstance(thing, io.IOBase)
+            try:
+                return thing.fileno()
+            except (OSError, ValueError):
+                return -1
+        inner = None
+        for name in ("_fp", "_buffer", "raw", "fileobj", "myfileobj", "_file", "buffer", "file_like"):
+            try:
+                inner = object.__getattribute__(thing, name)
+            except AttributeError:
+                continue
+            if isinstance(inner, io.IOBase) or hasattr(type(inner), "read"):
+                break
+            inner = None
+        thing = inner
+    return -1
+
+
+def _of_path(path: str, data: bytes) -> Artifact | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        digest = _digest(descriptor, status.st_size)
+        read = data or os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    how = "this thread opened it last before the load; digested when the load was stopped"
+    return Artifact(path, how, digest, _status(status), read)
+
+
+def _digest(descriptor: int, size: int) -> str:
+    if size > DIGEST_BYTES:
+        return ""
+    hasher, offset = blake3(), 0
+    while block := os.pread(descriptor, _BLOCK, offset):
+        hasher.update(block)
+        offset += len(block)
+    return f"blake3:{hasher.hexdigest()}"
+
+
+def _status(status: os.stat_result) -> tuple[tuple[str, int], ...]:
+    return (
+        ("uid", status.st_uid),
+        ("gid", status.st_gid),
+        ("mode", status.st_mode),
+        ("size", status.st_size),
+        ("mtime_ns", status.st_mtime_ns),
+        ("ctime_ns", status.st_ctime_ns),
+    )

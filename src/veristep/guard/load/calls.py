@@ -1,0 +1,104 @@
+"""What a pickle would have called a name with, told without calling anything.
+
+The interpreter's own unpickler is run on the same bytes with a `find_class` that looks nothing up: every
+name becomes a placeholder, a call of a placeholder is noted. No second reading of the format can disagree.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any
+
+_LONGEST = 600
+# A file may hold several pickles, one after another.
+_MOST_PICKLES = 64
+
+
+def arguments(data: bytes, module: str, name: str) -> str:
+    """Return, as text, what the first call of a name in these pickled bytes is given; empty if not seen."""
+    stream = io.BytesIO(data)
+    for _ in range(_MOST_PICKLES):
+        reader = _Reader(stream, (module, name))
+        try:
+            reader.load()
+        except _Seen as seen:
+            return seen.text
+        except Exception:  # noqa: BLE001 - whatever the bytes are, there is nothing to tell
+            return ""
+    return ""
+
+
+class _Seen(BaseException):
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, stream: io.BytesIO, wanted: tuple[str, str]) -> None:
+        super().__init__(stream)
+        self._wanted = wanted
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a placeholder; nothing is looked up, so nothing is imported."""
+        return _placeholder(module, name, (module, name) == self._wanted)
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Return a placeholder for what lies outside the pickle."""
+        return _text(pid)
+
+
+class _Result:
+    """What a placeholder gives when it is called; takes whatever state the pickle sets."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __setstate__(self, _state: Any) -> None:
+        return
+
+    def __call__(self, *args: Any) -> _Result:
+        return _Result(f"{self._text}{_text(args)}"[:_LONGEST])
+
+    def append(self, _value: Any) -> None:
+        return
+
+    def extend(self, _values: Any) -> None:
+        return
+
+    def add(self, _value: Any) -> None:
+        return
+
+    def __setitem__(self, _key: Any, _value: Any) -> None:
+        return
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _placeholder(module: str, name: str, wanted: bool) -> Any:
+    def made(_kind: Any, *args: Any, **more: Any) -> _Result:
+        text = f"{_text(args)}{more or ''}"
+        if wanted:
+            raise _Seen(text[:_LONGEST])
+        return _Result(f"{module}.{name}{text}"[:_LONGEST])
+
+    # A class and not an instance: NEWOBJ and INST demand one.
+    kind = type("placeholder", (), {"__new__": made, "__module__": module, "__qualname__": name})
+    meta = type("kind", (type,), {"__repr__": lambda _self: f"{module}.{name}"})
+    return meta(kind.__name__, (), {"__new__": made})
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value)[:_LONGEST]
+    except Exception:  # noqa: BLE001 - boundary: a value built from hostile bytes
+        return "(not printable)"

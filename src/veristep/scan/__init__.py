@@ -1,0 +1,1 @@
+"""Artifact files: what they would do if they were loaded."""

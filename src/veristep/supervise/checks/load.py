@@ -1,0 +1,102 @@
+"""Loads: hears the gates of a run's processes, and makes findings of what they tell."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from veristep.core.checks import Tally
+from veristep.core.verdicts import Finding
+from veristep.guard.load import disturbed, executes, exposed, unlisted
+from veristep.guard.load.gate import SETTINGS_FILE
+from veristep.guard.load.notice import FILE
+from veristep.guard.load.told import Notice
+from veristep.guard.policy import Action, Policy
+from veristep.supervise.checks.protocol import Check, Subject
+
+# What is done unless a policy says otherwise: refused is what is certainly execution.
+DEFAULTS: Mapping[str, Action] = {
+    executes.RULE.id: Action.BLOCK,
+    unlisted.RULE.id: Action.ALERT,
+    exposed.RULE.id: Action.BLOCK,
+}
+_NAMES: Mapping[str, Callable[[Notice], Finding]] = {
+    executes.RULE.id: executes.of,
+    unlisted.RULE.id: unlisted.of,
+    exposed.RULE.id: exposed.of,
+}
+
+
+def actions(policy: Policy) -> dict[str, str]:
+    """Return what the gates of a run do about each rule."""
+    return {rule: policy.action(rule, default).value for rule, default in DEFAULTS.items()}
+
+
+class Loads(Check):
+    """Nothing is deserialised unseen."""
+
+    name = "loads"
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._directory = subject.ledger.run_dir(subject.run)
+        self._read = 0
+        self._processes: set[int] = set()
+        self._gates: dict[int, str] = {}
+
+    def before(self) -> list[Finding]:
+        """Leave the gates their settings; a policy that wants nothing of them wants no gate."""
+        wanted = actions(self._subject.policy)
+        if all(action == Action.OFF for action in wanted.values()):
+            return []
+        settings = {
+            "directory": str(self._directory),
+            "root": str(self._subject.root),
+            "actions": wanted,
+            "began_ns": time.time_ns(),
+        }
+        place = Path(self._subject.boot) / SETTINGS_FILE
+        place.write_text(json.dumps(settings), encoding="utf-8")
+        return []
+
+    def hear(self, line: Mapping[str, Any]) -> list[Finding]:
+        """Make findings of what gates tell."""
+        if line.get("type") != "load":
+            return []
+        pid, kind = line.get("peer_pid"), line.get("kind")
+        if kind == "gate" and isinstance(pid, int):
+            self._gates[pid] = str(line.get("gate")) if line.get("stands") else ""
+            return [] if line.get("stands") else [disturbed.of(line)]
+        if kind == "failed":
+            return [disturbed.of(line)]
+        make = _NAMES.get(str(line.get("rule")))
+        return [make(line)] if make else []
+
+    def look(self) -> list[Finding]:
+        """Take what gates wrote down because nobody listened."""
+        found: list[Finding] = []
+        try:
+            with (self._directory / FILE).open("rb") as file:
+                file.seek(self._read)
+                data = file.read()
+        except OSError:
+            return found
+        whole, _, _ = data.rpartition(b"\n")
+        self._read += len(whole) + 1 if whole else 0
+        for each in whole.split(b"\n") if whole else ():
+            found += self.hear(json.loads(each))
+        return found
+
+    def finish(self) -> list[Finding]:
+        """Take what was written down at the end."""
+        return self.look()
+
+    def coverage(self) -> Mapping[str, Tally]:
+        """Return in how many processes the gate stood."""
+        standing = sum(1 for gate in self._gates.values() if gate)
+        missing = len(self._gates) - standing
+        reasons = {"the gate does not stand": missing} if missing else {}
+        return {"processes": Tally(len(self._gates), standing, reasons)} if self._gates else {}

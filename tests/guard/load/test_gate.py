@@ -1,0 +1,188 @@
+"""The gate in real processes: what it stops, wherever the load happens, and what it lets alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from gated import Gated
+
+# A payload that leaves a mark; `load(data)` loads it in the way the test is about.
+HEAD = """
+import os, pickle, sys
+class Payload:
+    def __reduce__(self):
+        return os.system, ("echo fired >> mark",)
+bad = pickle.dumps([1, Payload()])
+good = pickle.dumps({"a": [1, 2.5, None], "b": {3}})
+"""
+WAYS = {
+    "bytes": "pickle.loads(bad)",
+    "a file": "open('bad.pkl', 'wb').write(bad); pickle.load(open('bad.pkl', 'rb'))",
+    "the unpickler in Python": "pickle._loads(bad)",
+    "a pickle in a pickle": "import io; pickle.loads(pickle.loads(pickle.dumps(bad)))",
+    "a thread": (
+        "import threading; t = threading.Thread(target=pickle.loads, args=(bad,)); t.start(); t.join()"
+    ),
+    "a fork": "os.waitpid(pid, 0) if (pid := os.fork()) else (pickle.loads(bad), os._exit(0))",
+    "a subclass": "import io; type('Sub', (pickle.Unpickler,), {})(io.BytesIO(bad)).load()",
+    "a finder that asks above": (
+        "import io\nclass Sub(pickle.Unpickler):\n"
+        "    def find_class(self, m, n): return super().find_class(m, n)\nSub(io.BytesIO(bad)).load()"
+    ),
+    "an extension code": (
+        "import copyreg; copyreg.add_extension('posix', 'system', 7); "
+        "pickle.loads(b'\\x80\\x02\\x82\\x07X\\x12\\x00\\x00\\x00echo fired >> mark\\x85R.')"
+    ),
+    "a dotted name": (
+        "import json; pickle.loads(b'\\x80\\x04\\x8c\\x04json\\x8c\\x15codecs.builtins.print\\x93.')"
+    ),
+    "a command of Python 2": 'pickle.loads(b"c__builtin__\\neval\\n(S\'open(\\"mark\\", \\"w\\")\'\\ntR.")',
+    "partial": (
+        "import functools; pickle.loads(pickle.dumps(functools.partial(os.system, 'echo fired >> mark')))"
+    ),
+    "getattr": "pickle.loads(b'cbuiltins\\ngetattr\\n(cbuiltins\\nset\\nS\\'__class__\\'\\ntR.')",
+    "swallowed": "\ntry: pickle.loads(bad)\nexcept Exception: pass",
+    "by force": "\ntry: pickle.loads(bad)\nexcept BaseException: os.kill(os.getpid(), 9)",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_code_in_a_pickle_does_not_run_however_it_is_loaded(gated: Gated, way: str) -> None:
+    done = gated.python(HEAD + WAYS[way])
+    assert not (gated.work / "mark").exists(), done.err
+    rules = [(rule, refused) for rule, _name, refused in done.names()]
+    assert ("LOAD001", True) in rules, (done.err, done.told)
+
+
+def test_code_in_a_pickle_does_not_run_in_spawned_children(gated: Gated) -> None:
+    spawn = """
+def main():
+    import multiprocessing
+    child = multiprocessing.get_context("spawn").Process(target=pickle.loads, args=(bad,))
+    child.start()
+    child.join()
+if __name__ == "__main__":
+    main()
+"""
+    done = gated.python(HEAD + spawn)
+    assert not (gated.work / "mark").exists(), done.err
+    assert ("LOAD001", "posix.system", True) in done.names(), (done.err, done.told)
+
+
+def test_the_payloads_fire_where_no_gate_is(gated: Gated) -> None:
+    done = gated.python(HEAD + WAYS["a file"], actions={"LOAD001": "off", "LOAD002": "off"})
+    assert (gated.work / "mark").exists(), done.err
+
+
+def test_what_is_only_recorded_is_told_and_runs(gated: Gated) -> None:
+    done = gated.python(HEAD + WAYS["a file"], actions={"LOAD001": "record"})
+    assert (gated.work / "mark").exists(), done.err
+    assert ("LOAD001", "posix.system", False) in done.names()
+
+
+def test_the_finding_names_file_digest_line_and_arguments(gated: Gated) -> None:
+    from blake3 import blake3
+
+    done = gated.python(
+        HEAD + "open('bad.pkl', 'wb').write(bad)\nwith open('bad.pkl', 'rb') as f:\n    pickle.load(f)"
+    )
+    (told,) = [each for each in done.told if each["kind"] == "name"]
+    path = gated.work / "bad.pkl"
+    assert told["artifact"]["path"] == str(path)
+    assert told["artifact"]["digest"] == f"blake3:{blake3(path.read_bytes()).hexdigest()}"
+    assert told["artifact"]["status"]["uid"] == path.stat().st_uid
+    assert told["file"] == str(gated.work / "script.py")
+    assert told["line"] == HEAD.count("\n") + 3
+    assert "echo fired" in told["arguments"]
+    assert "RefusedLoad: refused to load" in done.err
+    assert str(path) in done.err
+
+
+def test_a_file_that_is_swapped_after_it_was_opened_is_named_by_the_bytes_that_were_read(
+    gated: Gated,
+) -> None:
+    from blake3 import blake3
+
+    swapping = """
+open('bad.pkl', 'wb').write(bad)
+file = open('bad.pkl', 'rb')
+os.rename('bad.pkl', 'kept.pkl')
+open('bad.pkl', 'wb').write(good)
+pickle.load(file)
+"""
+    done = gated.python(HEAD + swapping)
+    (told,) = [each for each in done.told if each["kind"] == "name"]
+    read = (gated.work / "kept.pkl").read_bytes()
+    assert told["artifact"]["digest"] == f"blake3:{blake3(read).hexdigest()}"
+
+
+def test_ordinary_data_passes_without_a_word(gated: Gated) -> None:
+    ordinary = """
+import collections, datetime, decimal, pathlib, random, uuid
+class Own:
+    def __init__(self): self.x = 1
+values = [good and pickle.loads(good), collections.OrderedDict(a=1), collections.Counter("aab"),
+          collections.deque([1]), datetime.datetime.now(), decimal.Decimal("1.5"), pathlib.Path("x"),
+          random.Random(3), uuid.uuid4(), Own(), Own, range(3), slice(1), frozenset({1}), 1j, ValueError()]
+for protocol in range(6):
+    for load in (pickle.loads, pickle._loads):
+        load(pickle.dumps(values, protocol))
+print("done")
+"""
+    done = gated.python(HEAD + ordinary)
+    assert done.out == "done\n", done.err
+    assert [each["kind"] for each in done.told] == ["gate"]
+
+
+def test_pools_and_queues_hand_each_other_anything(gated: Gated) -> None:
+    pools = """
+import subprocess
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+def main():
+    for how in ("fork", "spawn", "forkserver"):
+        context = get_context(how)
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            assert pool.submit(os.path.basename, "a/b").result() == "b"
+            assert pool.submit(os.system, "true").result() == 0
+        with context.Pool(1) as pool:
+            assert pool.map(os.path.basename, ["a/b"]) == ["b"]
+        queue = context.Queue()
+        queue.put(subprocess.run)
+        assert queue.get() is subprocess.run
+        with context.Manager() as manager:
+            assert dict(manager.dict(a=1)) == {"a": 1}
+    print("done")
+if __name__ == "__main__":
+    main()
+"""
+    done = gated.python(HEAD + pools)
+    assert done.out == "done\n", done.err
+    assert done.names() == []
+
+
+def test_a_hook_that_keeps_ours_out_is_told_of(gated: Gated) -> None:
+    early = """
+import subprocess, sys
+code = '''
+import sys
+def keeps_out(event, args):
+    if event == "sys.addaudithook":
+        raise RuntimeError
+sys.addaudithook(keeps_out)
+from veristep.guard.load import gate
+gate.start(sys.argv[1])
+'''
+subprocess.run([sys.executable, "-I", "-c", code, sys.path[1]], check=True)
+"""
+    done = gated.python(early)
+    gates = [each["stands"] for each in done.told if each["kind"] == "gate"]
+    assert gates == [True, False], done.err
+
+
+def test_the_gate_is_started_once(gated: Gated) -> None:
+    done = gated.python(
+        "import sitecustomize; from veristep.guard.load import gate; print(gate.start('x'), gate.stands())"
+    )
+    assert done.out == "python True\n", done.err
+    assert [each["kind"] for each in done.told] == ["gate"]
