@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from veristep.case import audited
+from veristep.core.verdicts import Finding
 from veristep.ledger.fsck import FsckReport, fsck
 from veristep.ledger.log import Ledger
 from veristep.replay import recorded
@@ -117,6 +120,19 @@ class Desk:
             recover_lost_runs(ledger)
             runs = [entry.run for entry in ledger.entries(kind="run.opened")]
             return recorded.load(ledger, runs[place])
+
+    def findings(self, rule: str) -> list[Finding]:
+        """Return what the last run raised under a rule."""
+        with Ledger.open(self.ledger) as ledger:
+            run = [entry.run for entry in ledger.entries(kind="run.opened")][-1]
+            raised = [audited.finding(each) for each in ledger.entries(run=run, kind="finding.raised")]
+        return [each for each in raised if each.rule == rule]
+
+    def checks(self) -> Mapping[str, Any]:
+        """Return what the checks of the last run covered, by the check's name."""
+        (line,) = self.recorded().of_type("checks")
+        coverage: Mapping[str, Any] = line["coverage"]
+        return coverage
 
     def fsck(self) -> FsckReport:
         """Check the whole ledger."""

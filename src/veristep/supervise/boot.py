@@ -43,6 +43,12 @@ def _veristep(here):
     except Exception as error:
         _complain("loads are not guarded in", error)
     try:
+        from veristep.guard.env.executed import start as note
+
+        note(here)
+    except Exception as error:
+        _complain("what runs is not noted in", error)
+    try:
         from veristep.record.bootstrap import start
 
         start(here)

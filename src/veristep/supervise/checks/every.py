@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from veristep.supervise.checks.data import DataCheck
+from veristep.supervise.checks.executed import Executed
 from veristep.supervise.checks.load import Loads
 from veristep.supervise.checks.protocol import Maker
 
-EVERY: Sequence[Maker] = (DataCheck, Loads)
+EVERY: Sequence[Maker] = (DataCheck, Executed, Loads)

@@ -1,0 +1,1 @@
+"""What is installed is what was published, and what runs is what is installed."""

@@ -1,0 +1,62 @@
+"""A digest of compiled code that is the same wherever the same source is compiled the same way.
+
+It is a program too, for the interpreter that ran the code: ``python -I -S code_digest.py`` reads lines
+``[place, name, optimize]`` and answers each with ``[digest of the source's bytes, digest of the code]``, or
+with the reason why not. It imports next to nothing: it is used in training processes.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from hashlib import blake2b, sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+# Later formats write what is referred to more than once as a reference, which differs from one process to
+# the next. This one writes constants, names, byte code and line table in full; sets in sorted order.
+_FORMAT = 2
+_BYTES = 16
+
+
+def of_code(code: CodeType) -> str:
+    """Return the digest of a code object with everything nested in it, as 32 hexadecimal digits."""
+    return blake2b(marshal.dumps(code, _FORMAT), digest_size=_BYTES).hexdigest()
+
+
+def of_source(source: bytes, name: str, optimize: int) -> str:
+    """Return the digest of what a source compiles to.
+
+    Args:
+        source: the bytes of the file.
+        name: the file's name as the interpreter had it; it is part of the code.
+        optimize: the interpreter's level of optimisation.
+
+    Raises:
+        SyntaxError, ValueError: it does not compile.
+    """
+    return of_code(compile(source, name, "exec", dont_inherit=True, optimize=optimize))
+
+
+def main() -> None:
+    """Answer lines until there are no more."""
+    import json
+    import warnings
+
+    warnings.simplefilter("ignore")
+    for line in sys.stdin:
+        place, name, optimize = json.loads(line)
+        try:
+            with open(place, "rb") as file:  # noqa: PTH123 - pathlib takes longer to import than all of this
+                source = file.read()
+            answer = [sha256(source).hexdigest(), of_source(source, name, optimize)]
+        except Exception as error:  # noqa: BLE001 - a file of any content may stand there; the answer says so
+            answer = [type(error).__name__, ""]
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Looking at the environment of a run from beside it."""
