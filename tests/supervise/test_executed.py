@@ -87,8 +87,20 @@ runpy.run_path(parts.core.__file__)
 
 def test_a_script_that_is_edited_while_it_runs_is_a_note(desk: Desk) -> None:
     folder = installed(desk)
-    script = SCRIPT + "open('script.py', 'a').write('# later')\n"
+    script = SCRIPT + "open('script.py', 'a').write('late = 1')\n"
     _, found = train(desk, folder, script)
     assert [(each.severity.value, each.evidence["path"]) for each in found] == [
         ("info", str(desk.work / "script.py"))
     ]
+
+
+@pytest.mark.long
+def test_a_training_with_trainers_imports_thousands_of_modules_and_raises_nothing(desk: Desk) -> None:
+    script = "import sys, torch._dynamo, transformers.trainer, pytorch_lightning, sklearn.ensemble\n"
+    desk.write("script.py", script)
+    for _ in range(2):  # the second time, from what was compiled before
+        done = desk.run([sys.executable, "script.py"], env={})
+        assert done.returncode == 0, done.stderr
+        assert desk.findings("ENV040") == []
+    modules = desk.checks()["executed"]["modules"]
+    assert modules["total"] == modules["checked"] > 3000, modules

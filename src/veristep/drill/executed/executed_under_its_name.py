@@ -13,7 +13,8 @@ place, text = {place!r}, {text!r}
 module = types.ModuleType("parts.core")
 module.__file__ = place
 exec(compile(text, place, "exec"), module.__dict__)
-sys.modules["parts.core"] = module
+import parts
+parts.core = sys.modules["parts.core"] = module
 """
 
 
