@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--module", default="torch")
     chosen = parser.parse_args()
     seconds(chosen.module, "")
-    bare, added = [], []
+    bare, added, count = [], [], 0
     for _ in range(chosen.pairs):
         with tempfile.TemporaryDirectory() as boot:
             (Path(boot) / NOTES).touch()
