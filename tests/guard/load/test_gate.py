@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gated import Gated
+from veristep.supervise.checks.load import DEFAULTS
 
 # A payload that leaves a mark; `load(data)` loads it in the way the test is about.
 HEAD = """
@@ -70,12 +71,12 @@ if __name__ == "__main__":
 
 
 def test_the_payloads_fire_where_no_gate_is(gated: Gated) -> None:
-    done = gated.python(HEAD + WAYS["a file"], actions={"LOAD001": "off", "LOAD002": "off"})
+    done = gated.python(HEAD + WAYS["a file"], actions=dict.fromkeys(DEFAULTS, "off"))
     assert (gated.work / "mark").exists(), done.err
 
 
 def test_what_is_only_recorded_is_told_and_runs(gated: Gated) -> None:
-    done = gated.python(HEAD + WAYS["a file"], actions={"LOAD001": "record"})
+    done = gated.python(HEAD + WAYS["a file"], actions=dict.fromkeys(DEFAULTS, "record"))
     assert (gated.work / "mark").exists(), done.err
     assert ("LOAD001", "posix.system", False) in done.names()
 
@@ -186,3 +187,75 @@ def test_the_gate_is_started_once(gated: Gated) -> None:
     )
     assert done.out == "python True\n", done.err
     assert [each["kind"] for each in done.told] == ["gate"]
+
+
+ACTS = {
+    "a process, by an unlisted package": (
+        "sys.modules['helper'] = m = type(sys)('helper')\n"
+        "exec('import subprocess\\ndef run(c): subprocess.run(c, shell=True)', m.__dict__)\n"
+        "pickle.loads(b'chelper\\nrun\\n(S\\'echo fired >> mark\\'\\ntR.')"
+    ),
+    "a file, by an unlisted package": (
+        "sys.modules['helper'] = m = type(sys)('helper')\n"
+        "exec('def run(c): open(c, chr(119))', m.__dict__)\n"
+        "pickle.loads(b'chelper\\nrun\\n(S\\'mark\\'\\ntR.')"
+    ),
+    "a YAML tag": (
+        "import yaml; yaml.unsafe_load('!!python/object/apply:os.system [\"echo fired >> mark\"]')"
+    ),
+    "a YAML tag that evaluates": (
+        "import yaml; yaml.unsafe_load('!!python/object/apply:eval [\"open(\\'mark\\', \\'w\\')\"]')"
+    ),
+    "a YAML tag that starts a process": (
+        "import yaml; yaml.unsafe_load('!!python/object/apply:subprocess.Popen [[touch, mark]]')"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ACTS)
+def test_what_a_load_does_not_need_does_not_happen(gated: Gated, way: str) -> None:
+    done = gated.python(HEAD + ACTS[way])
+    assert not (gated.work / "mark").exists(), done.err
+    rules = [(each["rule"], each["refused"]) for each in done.told if each["kind"] == "act"]
+    assert rules, (done.err, done.told)
+    assert set(rules) == {("LOAD004", True)}
+
+
+def test_what_is_done_after_a_load_or_by_own_code_is_not_the_loads(gated: Gated) -> None:
+    after = """
+import subprocess, yaml, collections, dataclasses
+from fractions import Fraction
+sys.modules['helper'] = m = type(sys)('helper')
+m.Thing = type('Thing', (), {'__module__': 'helper'})
+class Own:
+    def __setstate__(self, state):
+        open('own.log', 'a').close()
+        subprocess.run(['true'])
+for _ in range(3):
+    pickle.loads(pickle.dumps([m.Thing(), Own()]))
+    subprocess.run(['true'])
+    open('log', 'a').close()
+    yaml.safe_load('a: 1')
+    os.system('true')
+    exec('x = 1')
+    namedtuple = collections.namedtuple('N', 'a b')
+print(yaml.unsafe_load('!!python/object/apply:fractions.Fraction [1, 2]'))
+"""
+    done = gated.python(HEAD + after)
+    assert done.out == "1/2\n", done.err
+    assert [each["kind"] for each in done.told] == ["gate", "name"]
+    assert done.names() == [("LOAD002", "helper.Thing", False)]
+
+
+def test_an_error_of_the_gate_is_told_and_reaches_nobody(gated: Gated) -> None:
+    broken = """
+import veristep.guard.load.judging as judging
+judging.judge = None
+class Odd: ...
+sys.modules['helper'] = m = type(sys)('helper')
+m.Thing = type('Thing', (), {'__module__': 'helper'})
+print(len(pickle.loads(pickle.dumps([m.Thing(), m.Thing()]))))
+"""
+    done = gated.python(HEAD + broken)
+    assert done.out == "2\n", done.err
+    assert [each["kind"] for each in done.told] == ["gate", "failed"]

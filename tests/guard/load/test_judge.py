@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from veristep.guard.load import origin
 from veristep.guard.load.judge import EXECUTES, EXPOSED, UNLISTED, Lists, judge
 from veristep.guard.load.origin import Named, Origin
-from veristep.guard.load.stack import Source, installed_prefixes
+from veristep.guard.load.stack import Source
+from veristep.guard.load.window import installed_prefixes
 from veristep.scan import profiles
 
 LISTS = Lists()

@@ -10,17 +10,21 @@ Nothing here imports more than it needs: every process of a run pays for it.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import sys
 from _thread import get_ident
 
 from veristep.guard.load.refused import RefusedLoad
+from veristep.guard.load.window import Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from types import FrameType
     from typing import Any
+
+    from veristep.guard.load.window import Action
 
 SETTINGS_FILE = "gate.json"
 FIND_CLASS = "pickle.find_class"
@@ -67,9 +71,8 @@ def start(boot: str) -> str:
     from veristep.scan import profiles
 
     allowed = profiles.load(*profiles.ARTIFACT)
-    recent: dict[int, str] = {}
-    busy: set[int] = set()
-    sys.addaudithook(hook(allowed, _judged_by(settings, recent, busy), {"open": _remembers(recent, busy)}))
+    gate = _Gate(settings)
+    sys.addaudithook(hook(allowed, gate.unlisted, gate.actions(), gate.failed))
     _STARTED.append("python")
     from veristep.guard.load import notice
 
@@ -91,66 +94,111 @@ def stands() -> bool:
 
 def hook(
     allowed: frozenset[tuple[str, str]],
-    unlisted: Callable[[str, str], None],
-    others: dict[str, Callable[[tuple[Any, ...]], None]] | None = None,
+    unlisted: Callable[[tuple[str, str], FrameType], None],
+    others: Mapping[str, Action],
+    failed: Callable[[Exception], None],
 ) -> Callable[[str, tuple[Any, ...]], None]:
     """Return a hook that lets listed names pass and hands all others on.
 
     Args:
         allowed: pairs of module and name.
         unlisted: judges any other pair; raises to refuse it.
-        others: what is done at other events.
+        others: what is done at other events; raises to refuse, like `unlisted`.
+        failed: is given any other error, which must not reach whoever raised the event.
     """
-    actions = dict(others or {})
+    actions = dict(others)
 
     def gate(event: str, args: tuple[Any, ...]) -> None:
         # Some thousand events come with an import and four with a step: this is all they cost.
         if event == "pickle.find_class":
-            if args not in allowed:
-                unlisted(*args)
-        elif event in actions:
-            actions[event](args)
+            if args in allowed:
+                return
+        elif event not in actions:
+            return
+        # Not `sys._getframe(1)`: where the interpreter itself opens a script there is none, and it raises.
+        frame = sys._getframe().f_back
+        if frame is None:
+            return
+        try:
+            if event == "pickle.find_class":
+                unlisted(args, frame)
+            else:
+                actions[event](args, frame)
+        except RefusedLoad:
+            raise
+        except Exception as error:  # noqa: BLE001 - boundary: an error of ours must not fail the script's call
+            failed(error)
 
     return gate
 
 
-def _remembers(recent: dict[int, str], busy: set[int]) -> Callable[[tuple[Any, ...]], None]:
-    """Return what notes, per thread, the file it opened last: bytes that are unpickled come from there."""
+class _Gate:
+    """What stands behind the hook in this process."""
 
-    def opened(args: tuple[Any, ...]) -> None:
-        path = args[0]
-        if type(path) is str and not path.endswith(_CODE) and get_ident() not in busy:
-            recent[get_ident()] = path
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # Threads that are judging: what judging itself imports and opens is not judged.
+        self._busy: set[int] = set()
+        # Per thread, the file it opened last: bytes that are unpickled come from there, as a rule.
+        self._recent: dict[int, str] = {}
+        self._errors: set[str] = set()
+        own = (settings.boot, settings.directory) if settings.directory else (settings.boot,)
+        self._window = Window(self._acts, settings.root, own, self._busy)
 
-    return opened
+    def actions(self) -> dict[str, Action]:
+        """Return what is done at other events than the one for names."""
+        found: dict[str, Action] = {"open": self._opened}
+        if self._settings.actions.get("LOAD004", "off") != "off":
+            found |= self._window.actions()
+        return found
 
-
-def _judged_by(settings: Settings, recent: dict[int, str], busy: set[int]) -> Callable[[str, str], None]:
-    def unlisted(module: str, name: str) -> None:
-        if (module, name) == PROBE:
+    def unlisted(self, pair: tuple[str, str], frame: FrameType) -> None:
+        """Judge a name that no profile lists; raises to refuse it."""
+        if pair == PROBE:
             raise RefusedLoad("the gate stands")
-        thread = get_ident()
-        if thread in busy:
-            return  # what judging itself imports
-        busy.add(thread)
-        try:
+
+        def judged() -> None:
             from veristep.guard.load import judging
 
-            judging.unlisted(settings, module, name, sys._getframe(2), recent.get(thread, ""))
-        except RefusedLoad:
-            raise
-        except Exception as error:  # noqa: BLE001 - boundary: an error of ours must not fail the load
-            _failed(settings, error)
+            judging.unlisted(self._settings, *pair, frame, self._recent.get(get_ident(), ""))
+            self._window.passed[get_ident()] = (id(frame), frame.f_lasti)
+
+        self._guarded(judged)
+
+    def _acts(self, rule: str, what: str, loader: str, frames: tuple[FrameType, ...]) -> None:
+        """Judge what happens because an artifact is being loaded; raises to stop it."""
+
+        def judged() -> None:
+            from veristep.guard.load import judging
+
+            recent = self._recent.get(get_ident(), "")
+            judging.acts(self._settings, rule, what, loader, frames, recent)
+
+        self._guarded(judged)
+
+    def _opened(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        path, thread = args[0], get_ident()
+        if type(path) is not str or path.endswith(_CODE) or thread in self._busy:
+            return
+        self._window.opened(args, frame)
+        self._recent[thread] = path
+
+    def failed(self, error: Exception) -> None:
+        """Tell, once for each kind of error, that the gate could not do its work."""
+        if repr(error) in self._errors:
+            return
+        self._errors.add(repr(error))
+        with contextlib.suppress(Exception):  # boundary
+            from veristep.guard.load import notice
+
+            notice.send(self._settings, {"kind": "failed", "reason": repr(error)[:300]})
+
+    def _guarded(self, judged: Callable[[], None]) -> None:
+        thread = get_ident()
+        if thread in self._busy:
+            return
+        self._busy.add(thread)
+        try:
+            judged()
         finally:
-            busy.discard(thread)
-
-    return unlisted
-
-
-def _failed(settings: Settings, error: Exception) -> None:
-    try:
-        from veristep.guard.load import notice
-
-        notice.send(settings, {"kind": "failed", "reason": repr(error)[:300], "pid": os.getpid()})
-    except Exception:  # noqa: BLE001 - boundary
-        return
+            self._busy.discard(thread)

@@ -6,14 +6,16 @@ Imported when that happens for the first time in a process; most never need it.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import veristep
 from veristep.guard.load import artifact, calls, notice, origin, stack
 from veristep.guard.load.gate import Settings
-from veristep.guard.load.judge import Judgement, Lists, judge
+from veristep.guard.load.judge import Lists, judge
 from veristep.guard.load.refused import RefusedLoad
+from veristep.guard.load.window import installed_prefixes
 
 # A load that names a thousand unlisted classes is told of so often, and counted after that.
 _MOST_NOTICES = 200
@@ -35,47 +37,62 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
     """
     if not _lists:
         _lists.append(Lists())
-        _installed.append(stack.installed_prefixes())
+        _installed.append(installed_prefixes())
     load = stack.look(frame, _installed[0], _OWN)
     named = origin.of(module, name, settings.root, _installed[0], settings.began_ns)
     judgement = judge(load.source, named, _lists[0])
     if not judgement.rule:
         return
-    action = settings.actions.get(judgement.rule, "off")
+
+    def describe(found: artifact.Artifact) -> dict[str, Any]:
+        given = calls.arguments(found.data, module, name) if found.data else ""
+        return {"kind": "name", "module": module, "name": name, "why": judgement.why, "arguments": given}
+
+    _tell(settings, judgement.rule, (module, name), load, recent, describe)
+
+
+def acts(
+    settings: Settings, rule: str, what: str, loader: str, frames: tuple[FrameType, ...], recent: str
+) -> None:
+    """Judge what is about to happen because an artifact is being loaded.
+
+    Raises:
+        RefusedLoad: it must not happen.
+    """
+    if not _installed:
+        _installed.append(installed_prefixes())
+    seen = stack.look(frames[0], _installed[0], _OWN)
+    load = stack.Load(seen.source, loader, seen.file, seen.line, seen.function, seen.frames)
+
+    def describe(_found: artifact.Artifact) -> dict[str, Any]:
+        return {"kind": "act", "act": what}
+
+    _tell(settings, rule, (what, loader), load, recent, describe)
+
+
+def _tell(
+    settings: Settings,
+    rule: str,
+    about: tuple[str, str],
+    load: stack.Load,
+    recent: str,
+    describe: Callable[[artifact.Artifact], dict[str, Any]],
+) -> None:
+    """Tell the supervisor of something, and refuse it where the policy says so."""
+    action = settings.actions.get(rule, "off")
     if action == "off":
         return
     blocked = action == _BLOCK
-    key = (judgement.rule, module, name)
+    key = (rule, *about)
     if not blocked and (key in _told or len(_told) >= _MOST_NOTICES):
         return
     _told.add(key)
     found = artifact.find(load.frames, recent)
-    body = _describe(module, name, load, judgement, found, blocked=blocked)
-    if blocked:
-        refused.append(body)
-        body["refused_before"] = len(refused) - 1
-    notice.send(settings, body)
-    if blocked:
-        raise RefusedLoad(_message(body))
-
-
-def _describe(
-    module: str,
-    name: str,
-    load: stack.Load,
-    judgement: Judgement,
-    found: artifact.Artifact,
-    *,
-    blocked: bool,
-) -> dict[str, Any]:
-    return {
-        "kind": "name",
-        "rule": judgement.rule,
+    body: dict[str, Any] = {
+        **describe(found),
+        "rule": rule,
         "refused": blocked,
-        "module": module,
-        "name": name,
-        "why": judgement.why,
-        "arguments": calls.arguments(found.data, module, name) if found.data else "",
+        "refused_before": len(refused),
         "source": load.source.value,
         "loader": load.loader,
         "file": load.file,
@@ -83,18 +100,26 @@ def _describe(
         "function": load.function,
         "artifact": found.to_json(),
     }
+    if blocked:
+        refused.append(body)
+    notice.send(settings, body)
+    if blocked:
+        raise RefusedLoad(_message(body))
 
 
 def _message(body: dict[str, Any]) -> str:
     found = body["artifact"]
-    what = found["path"] or found["how"] or "what is loaded"
-    given = body["arguments"]
-    call = f"{body['module']}.{body['name']}{given}"
+    loaded = found["path"] or found["how"] or "what is loaded"
+    if body["kind"] == "act":
+        said = f"refused to {body['act']}: loading {loaded} does not need it"
+    else:
+        call = f"{body['module']}.{body['name']}{body['arguments']}"
+        said = f"refused to load {loaded}: it names {call}: {body['why']}"
     return (
-        f"refused to load {what}: it names {call}: {body['why']}\n"
+        f"{said}\n"
         f"  --> {body['file']}:{body['line']} in {body['function']}\n"
         f"  = the file's digest: {found['digest'] or 'not taken'}\n"
         "  = hint: do not load it; find out who wrote it (the run's record names the file's owner)\n"
-        f"  = docs: veristep explain {body['rule']}; a policy that lets it pass: "
-        f'[rules] {body["rule"]} = "record" in veristep.toml'
+        f"  = docs: veristep explain {body['rule']}; a policy that refuses nothing: "
+        '[rules] LOAD = "record" in veristep.toml'
     )

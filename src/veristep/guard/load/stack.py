@@ -6,9 +6,6 @@ Where it is told from nothing, a load is taken for an artifact's, and judged str
 
 from __future__ import annotations
 
-import os
-import sys
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -99,15 +96,6 @@ class Load:
     line: int
     function: str
     frames: tuple[FrameType, ...]
-
-
-def installed_prefixes() -> tuple[str, ...]:
-    """Return the folders of the standard library and of what is installed, each with its slash."""
-    paths = sysconfig.get_paths()
-    found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    found |= {path for path in sys.path if path.rstrip("/").endswith(("/site-packages", "/dist-packages"))}
-    found |= {os.path.realpath(path) for path in found}
-    return tuple(sorted(f"{path.rstrip('/')}/" for path in found))
 
 
 def look(frame: FrameType, installed: tuple[str, ...], own: str) -> Load:

@@ -53,7 +53,9 @@ def finding(rule: Rule, notice: Notice, summary: str, *, severity: Severity | No
 
 
 def call(notice: Notice) -> str:
-    """Return what was named, with the arguments it would have been given where they were seen."""
+    """Return what was named, with the arguments it would have been given where seen; or what happened."""
+    if notice.get("act"):
+        return str(notice["act"])
     return f"{notice.get('module', '')}.{notice.get('name', '')}{notice.get('arguments', '')}"
 
 
