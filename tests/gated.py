@@ -46,6 +46,7 @@ class Gated:
     """A folder in which processes start with a gate."""
 
     folder: Path
+    root: str = "work"
 
     @property
     def work(self) -> Path:
@@ -56,13 +57,14 @@ class Gated:
     ) -> Ended:
         """Run code in a process whose gate has been told what to do."""
         place = self.folder / "boot"
-        for each in (place, self.work):
+        run = self.folder / "run"
+        for each in (place, run, self.work):
             each.mkdir(exist_ok=True)
-        config = RecordConfig("run", str(place), str(self.folder), "", boot.package_folder())
+        config = RecordConfig("run", str(place), str(run), "", boot.package_folder())
         boot.write(config)
         settings = {
-            "directory": str(self.folder),
-            "root": str(self.work),
+            "directory": str(run),
+            "root": str(self.folder / self.root),
             "actions": {rule: action.value for rule, action in DEFAULTS.items()} | dict(actions or {}),
         }
         (place / SETTINGS_FILE).write_text(json.dumps(settings), encoding="utf-8")
@@ -83,7 +85,7 @@ class Gated:
             check=False,
         )
         try:
-            lines = (self.folder / FILE).read_text(encoding="utf-8").splitlines()
+            lines = (run / FILE).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             lines = []
         return Ended(done.returncode, done.stdout, done.stderr, [json.loads(each) for each in lines])

@@ -21,6 +21,7 @@ DIGEST_BYTES = 4 << 30
 PICKLE_BYTES = 64 << 20
 _BLOCK = 1 << 22
 _NEAR_FRAMES = 12
+_OPENED_LAST = "this thread opened it last before the load; digested when the load was stopped"
 # Objects of loaders that hold a file: torch's.
 _HOLDERS = ("_open_file", "_open_zipfile_reader")
 _UNPICKLERS = (pickle.Unpickler, pickle._Unpickler)
@@ -64,8 +65,9 @@ def find(frames: tuple[FrameType, ...], recent: str = "") -> Artifact:
         found = _of_file(thing, how, data)
         if found is not None:
             return found
-    if recent:
-        found = _of_path(recent, data)
+    packaged = _packages(frames)
+    for path, how in ((packaged, "the package importer reads it"), (recent, _OPENED_LAST)):
+        found = _of_path(path, how, data) if path else None
         if found is not None:
             return found
     if data:
@@ -150,7 +152,17 @@ def _descriptor(thing: object) -> int:
     return -1
 
 
-def _of_path(path: str, data: bytes) -> Artifact | None:
+def _packages(frames: tuple[FrameType, ...]) -> str:
+    """Return the archive of the package importer that is at work; its reader has no file in Python."""
+    for frame in frames:
+        held = frame.f_locals.get("self")
+        if type(held).__name__ == "PackageImporter":
+            path = getattr(held, "filename", "")
+            return path if isinstance(path, str) else ""
+    return ""
+
+
+def _of_path(path: str, how: str, data: bytes) -> Artifact | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -165,7 +177,6 @@ def _of_path(path: str, data: bytes) -> Artifact | None:
         return None
     finally:
         os.close(descriptor)
-    how = "this thread opened it last before the load; digested when the load was stopped"
     return Artifact(path, how, digest, _status(status), read)
 
 

@@ -142,8 +142,8 @@ class _Gate:
         # Per thread, the file it opened last: bytes that are unpickled come from there, as a rule.
         self._recent: dict[int, str] = {}
         self._errors: set[str] = set()
-        own = (settings.boot, settings.directory) if settings.directory else (settings.boot,)
-        self._window = Window(self._acts, settings.root, own, self._busy)
+        self._own = tuple(f"{each}/" for each in (settings.boot, settings.directory) if each)
+        self._window = Window(self._acts, settings.root, self._own, self._busy)
 
     def actions(self) -> dict[str, Action]:
         """Return what is done at other events than the one for names."""
@@ -179,6 +179,8 @@ class _Gate:
     def _opened(self, args: tuple[Any, ...], frame: FrameType) -> None:
         path, thread = args[0], get_ident()
         if type(path) is not str or path.endswith(_CODE) or thread in self._busy:
+            return
+        if path.startswith(self._own):
             return
         self._window.opened(args, frame)
         self._recent[thread] = path

@@ -41,6 +41,10 @@ def judge(source: Source, named: Named, listed: Lists) -> Judgement:
         # Processes of one run hand each other functions; whoever can write to the pipe runs code anyway.
         return _FINE
     if source is Source.COMPILE_CACHE and listed.in_cache(named.module, named.name):
+        if named.exposed and listed.executes(named.module, named.name):
+            return Judgement(
+                EXECUTES, f"it makes code of a compile cache that others can write: {named.exposed}"
+            )
         return _FINE
     if listed.passes(*(named.leads_to or (named.module, named.name))):
         return _FINE  # a name of Python 2 or a re-export, of what is listed under its own name

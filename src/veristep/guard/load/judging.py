@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -40,6 +41,8 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
         _installed.append(installed_prefixes())
     load = stack.look(frame, _installed[0], _OWN)
     named = origin.of(module, name, settings.root, _installed[0], settings.began_ns)
+    if load.source is stack.Source.COMPILE_CACHE:
+        named = replace(named, exposed=origin.exposed_cache())
     judgement = judge(load.source, named, _lists[0])
     if not judgement.rule:
         return

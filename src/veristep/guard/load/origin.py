@@ -137,6 +137,16 @@ def _origin(file: str, root: str, installed: tuple[str, ...]) -> Origin:
     return Origin.FOREIGN
 
 
+def exposed_cache() -> str:
+    """Return how others than the training user can write torch's compile cache; empty when they cannot."""
+    place = os.environ.get("TORCHINDUCTOR_CACHE_DIR", "")
+    if not place:
+        found = [getattr(sys.modules.get("torch._inductor.runtime.cache_dir_utils"), "cache_dir", None)]
+        place = found[0]() if callable(found[0]) else ""
+    inner = os.path.join(place, "fxgraph")  # noqa: PTH118
+    return _exposed(inner, 0) or _exposed(place, 0) if place else "where it lies is not known"
+
+
 def _exposed(file: str, began_ns: int) -> str:
     """Return how others than the training user can have written a file that is about to be imported."""
     mine = {0, os.getuid()}

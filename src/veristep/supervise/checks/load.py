@@ -39,6 +39,12 @@ def actions(policy: Policy) -> dict[str, str]:
     return {rule: policy.action(rule, default).value for rule, default in DEFAULTS.items()}
 
 
+def finding(notice: Notice) -> Finding | None:
+    """Return the finding that what a gate told makes; None where it names no rule."""
+    make = _NAMES.get(str(notice.get("rule")))
+    return make(notice) if make else None
+
+
 class Loads(Check):
     """Nothing is deserialised unseen."""
 
@@ -76,8 +82,8 @@ class Loads(Check):
             return [] if line.get("stands") else [disturbed.of(line)]
         if kind == "failed":
             return [disturbed.of(line)]
-        make = _NAMES.get(str(line.get("rule")))
-        return [make(line)] if make else []
+        found = finding(line)
+        return [found] if found else []
 
     def look(self) -> list[Finding]:
         """Take what gates wrote down because nobody listened."""
