@@ -1,4 +1,4 @@
-"""Ordinary trainings of every kind, twice each for what they keep: no load of theirs is refused or told of."""
+"""Ordinary trainings of every kind, twice each for what they keep: no load of theirs is told of."""
 
 from __future__ import annotations
 
