@@ -24,6 +24,7 @@ COMMANDS = {
     "audit": "replay parts of a run elsewhere and compare every step",
     "verify": "say whether a file is what a recorded run wrote, and at which step",
     "data": "lock data sets by a manifest, and check them against it",
+    "scan": "say what loading files would do, before anybody loads them",
     "ledger": "create and check ledgers",
     "explain": "say what a rule means and what to do about its findings",
     "demo": "train, audit, sabotage, catch: the whole job in three minutes",

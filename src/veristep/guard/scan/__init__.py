@@ -1,0 +1,1 @@
+"""Rules on artifact files that are looked at and not loaded: what the scanner saw, as findings."""

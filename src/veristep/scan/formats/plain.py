@@ -1,0 +1,58 @@
+"""Text and pictures: what no loader takes for anything else; and the rest, which is unknown."""
+
+from __future__ import annotations
+
+import re
+
+from veristep.scan import machine
+from veristep.scan.formats import pickles
+from veristep.scan.looking import Item, Looking
+from veristep.scan.seen import Outcome, Sort
+from veristep.scan.source import buffered
+
+_PICTURES = {
+    b"\x89PNG": "PNG picture", b"\xff\xd8\xff": "JPEG picture", b"GIF8": "GIF picture", b"RIFF": "RIFF media",
+    b"%PDF": "PDF document", b"OggS": "Ogg media", b"fLaC": "FLAC media",
+}  # fmt: skip
+_PICTURE_NAME = re.compile(r"\.(png|jpe?g|gif|webp|pdf|wav|ogg|flac|avi)$", re.IGNORECASE)
+_READ = 1 << 20
+
+
+def recognises(item: Item, head: bytes) -> bool:
+    """Everything: this is the last of the formats."""
+    return True
+
+
+def look(scan: Looking, item: Item) -> str:
+    """Tell text from what is unknown; a pickle without a magic number is text too."""
+    if not item.source.size:
+        return "empty file"
+    head = item.source.read(0, _READ)
+    picture = next((words for magic, words in _PICTURES.items() if head.startswith(magic)), "")
+    if picture and _PICTURE_NAME.search(item.name):
+        return picture
+    file, _stream = buffered(item.source)
+    trace = machine.run(file, scan.names)
+    suspicious = trace.damning or any(scan.names.of_the_language(call.module) for call in trace.calls)
+    if suspicious or (trace.end >= 0 and trace.names):
+        pickles.judge(scan, item, trace)
+        _misnamed(scan, item)
+        return "pickle"
+    if _is_text(head):
+        return "text"
+    scan.doubt(item, Sort.UNSCANNED, "it is of no kind that is known, and what would load it is not known either")
+    return "unknown"
+
+
+def _misnamed(scan: Looking, item: Item) -> None:
+    scan.note(item, Sort.MISNAMED, Outcome.ALLOW, "it is a pickle without a pickle's first bytes")
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4 and len(head) == _READ
+    return True
