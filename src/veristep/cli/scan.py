@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @click.command("scan")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="Files looked at at once [default: 1].")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, 64), default=1, help="Files looked at at once [default: 1]."
+)
 @click.option(
     "--profile",
     "profiles",
@@ -44,8 +46,8 @@ def command(
 ) -> int:
     """Say of every file below each of PATHS what loading it would do; nothing in it is run.
 
-    Every file ends as allow, deny or unknown. Exit status 0 when all are allowed, 1 when one is denied, 3 when
-    one is unknown: it could not be read, or names what no profile lists.
+    Every file ends as allow, deny or unknown. Exit status 0 when all are allowed, 1 when one is denied,
+    3 when one is unknown: it could not be read, or names what no profile lists.
     """
     from veristep.guard.scan import every
 

@@ -1,6 +1,7 @@
 """The process that looks at files: nothing of the environment is imported in it.
 
-It forks for each file, so that a file which ends its process ends that of no other. What it answers is JSON.
+It forks for each file, so that a file which ends its process ends that of no other. What it answers is
+JSON.
 """
 
 from __future__ import annotations
@@ -19,15 +20,24 @@ from veristep.scan.source import Descriptor
 
 MESSAGE = 1 << 17
 # Codecs are imported when they are first used; nothing is imported any more then.
-for _codec in ("latin-1", "utf-8", "ascii", "cp437", "unicode_escape", "raw_unicode_escape", "utf-16", "utf-32"):
+for _codec in (
+    "latin-1",
+    "utf-8",
+    "ascii",
+    "cp437",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "utf-16",
+    "utf-32",
+):
     codecs.lookup(_codec)
 
 
 def serve(number: int) -> None:
     """Answer requests on a socket until it is closed.
 
-    A request is JSON (``name``) with two descriptors: the file, and the pipe that takes the report. The answer is
-    the wait status of the process that looked.
+    A request is JSON (``name``) with two descriptors: the file, and the pipe that takes the report. The
+    answer is the wait status of the process that looked.
     """
     line = socket.socket(fileno=number)
     names = known(tuple(pair) for pair in json.loads(line.recv(MESSAGE) or b"[]"))
@@ -37,7 +47,7 @@ def serve(number: int) -> None:
             return
         pid = os.fork()
         if pid == 0:
-            _answer(line, json.loads(message), *descriptors, names)
+            _answer(line, json.loads(message), descriptors[0], descriptors[1], names)
         for each in descriptors:
             os.close(each)
         line.send(json.dumps(os.waitpid(pid, 0)[1]).encode())

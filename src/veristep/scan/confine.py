@@ -1,7 +1,8 @@
 """What a process that looks at a file can still do: read what it was handed, compute, and answer.
 
-The kernel refuses everything else: the filter lists the calls that are needed, and all others fail. Sources:
-the kernel's ``Documentation/userspace-api/seccomp_filter.rst`` and its system call tables for the numbers.
+The kernel refuses everything else: the filter lists the calls that are needed, and all others fail.
+Sources: the kernel's ``Documentation/userspace-api/seccomp_filter.rst`` and its system call tables for
+the numbers.
 """
 
 from __future__ import annotations
@@ -27,19 +28,20 @@ _NUMBER, _ARCHITECTURE, _THIRD = 0, 4, 32
 _X32_BIT, _PROT_EXEC = 0x40000000, 4
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 # AUDIT_ARCH_*; mmap, mprotect (never executable); and read, write, close, fstat, lseek, munmap, brk,
-# rt_sigaction, rt_sigprocmask, rt_sigreturn, pread64, mremap, madvise, sched_yield, getpid, exit, fcntl, gettid,
-# futex, clock_gettime, exit_group, newfstatat, getrandom, sigaltstack.
+# rt_sigaction, rt_sigprocmask, rt_sigreturn, pread64, mremap, madvise, sched_yield, getpid, exit, fcntl,
+# gettid, futex, clock_gettime, exit_group, newfstatat, getrandom, sigaltstack.
 _CALLS = {
     "x86_64": (0xC000003E, (9, 10), (
         0, 1, 3, 5, 8, 11, 12, 13, 14, 15, 17, 25, 28, 24, 39, 60, 72, 186, 202, 228, 231, 262, 318, 131,
     )),
     "aarch64": (0xC00000B7, (222, 226), (
-        63, 64, 57, 80, 62, 215, 214, 134, 135, 139, 67, 216, 233, 124, 172, 93, 25, 178, 98, 113, 94, 79, 278, 132,
+        63, 64, 57, 80, 62, 215, 214, 134, 135, 139, 67, 216, 233, 124, 172, 93, 25, 178, 98, 113,
+        94, 79, 278, 132,
     )),
 }  # fmt: skip
 # Events of Python that a scan never raises; one that is raised all the same ends the process.
-_REFUSED = ("compile", "exec", "import", "open", "pickle.find_class", "marshal.loads", "os.", "socket.", "subprocess.",
-            "ctypes.", "shutil.", "code.", "function.")  # fmt: skip
+_REFUSED = ("compile", "exec", "import", "open", "pickle.find_class", "marshal.loads", "os.", "socket.",
+            "subprocess.",            "ctypes.", "shutil.", "code.", "function.")  # fmt: skip
 REFUSED_STATUS = 77
 
 

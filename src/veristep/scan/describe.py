@@ -28,7 +28,7 @@ def described(value: Any, depth: int = _DEPTH) -> str:
 
 
 def _container(value: Any, depth: int) -> str:
-    opening, closing = {tuple: "()", list: "[]", dict: "{}"}.get(type(value), "{}")
+    opening, closing = "()" if isinstance(value, tuple) else "[]" if isinstance(value, list) else "{}"
     if depth == 0:
         return f"{opening}…{closing}"
     parts = []

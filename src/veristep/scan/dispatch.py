@@ -16,7 +16,7 @@ _HEAD = 512
 
 
 def dispatch(scan: Looking, item: Item) -> str:
-    """Look at an item, whatever it is, and return what it is in words. Nothing it holds makes this raise."""
+    """Look at an item, whatever it is, and return what it is in words; nothing in it raises."""
     head = item.source.read(0, _HEAD)
     for each in FORMATS:
         if each.recognises(item, head):
@@ -24,7 +24,15 @@ def dispatch(scan: Looking, item: Item) -> str:
                 return each.look(scan, item)
             except LimitError as error:
                 scan.doubt(item, Sort.LIMIT, f"a bound of the scan was reached: {error}")
-            except (ShortError, struct.error, zlib.error, ValueError, LookupError, TypeError, EOFError) as error:
+            except (
+                ShortError,
+                struct.error,
+                zlib.error,
+                ValueError,
+                LookupError,
+                TypeError,
+                EOFError,
+            ) as error:
                 scan.doubt(item, Sort.DAMAGED, f"it cannot be read: {str(error)[:200]}")
             except RecursionError:
                 scan.doubt(item, Sort.LIMIT, "it is nested too deep")

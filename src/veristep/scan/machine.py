@@ -1,8 +1,8 @@
 """Runs a pickle with the interpreter's own unpickler, and stand-ins for everything it names.
 
 There is no second implementation of the pickle machine here that could understand a file otherwise than its
-victim does. Nothing is imported and nothing is called: a name yields a stand-in, calling that yields another,
-and both tell what was done with them.
+victim does. Nothing is imported and nothing is called: a name yields a stand-in, calling that yields
+another, and both tell what was done with them.
 
 Source of what is done with which: CPython's ``Modules/_pickle.c`` and ``Lib/pickle.py``.
 """
@@ -73,7 +73,7 @@ class Trace:
 
 
 class _Named(type):
-    """The class of stand-ins for names. They are classes, as the unpickler demands one of NEWOBJ and OBJ."""
+    """The class of stand-ins for names; they are classes, as NEWOBJ and OBJ demand."""
 
     pair: tuple[str, str]
     standing: Standing
@@ -108,7 +108,7 @@ class _Base:
         return cast("_Named", cls).trace.called(cast("_Named", cls), arguments)
 
 
-class Made:
+class _Made:
     """What an allowed call would have returned."""
 
     __slots__ = ("arguments", "holds", "of", "trace")
@@ -122,7 +122,7 @@ class Made:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         del named
         self.trace.trace.odd.append(f"calls what {'.'.join(self.of)} returned, with {described(arguments)}")
-        return Made(self.of, self.trace)
+        return _Made(self.of, self.trace)
 
     def __setstate__(self, state: Any) -> None:
         self.trace.state_set(self, state)
@@ -171,8 +171,10 @@ class _Recorder:
 
     def called(self, what: _Named, arguments: tuple[Any, ...]) -> Any:
         check = _CHECKS.get(what.pair)
-        if (check is None and what.standing is Standing.ALLOWED) or (check is not None and check(self, arguments)):
-            return Made(what.pair, self, arguments)
+        if (check is None and what.standing is Standing.ALLOWED) or (
+            check is not None and check(self, arguments)
+        ):
+            return _Made(what.pair, self, arguments)
         standing = what.standing
         if what.pair in _JUDGED_BY_CALL:
             self.trace.names[what.pair] = standing
@@ -188,7 +190,7 @@ class _Recorder:
         if not what.pair[1].endswith("(…)") and len(self.trace.patches) < _MOST_CALLS:
             self.trace.patches.append(f"{what!r}: {how}")
 
-    def state_set(self, made: Made, state: Any) -> None:
+    def state_set(self, made: _Made, state: Any) -> None:
         """Hooks and methods stored in an object run when it is used."""
         for part in state if isinstance(state, tuple) else (state,):
             if isinstance(part, dict):
@@ -199,13 +201,14 @@ class _Recorder:
 
 
 _USED_AS_METHODS = frozenset(
-    {"forward", "__call__", "step", "zero_grad", "backward", "train", "state_dict", "load_state_dict", "predict"}
+    {"forward", "__call__", "step", "zero_grad", "backward", "train", "state_dict", "load_state_dict",
+    "predict"}
 )  # fmt: skip
 
 
 def _hook(value: Any) -> str | None:
     """Return what a table of hooks calls; None when it is empty, or calls nothing by name."""
-    if not isinstance(value, Made):
+    if not isinstance(value, _Made):
         entries = list(value.values()) if isinstance(value, dict) else []
     else:
         entries = [value.holds, *_flat(value.arguments)]
@@ -227,7 +230,7 @@ def _encode(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
 def _harmless_callee(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
     del recorder
     first = arguments[0] if arguments else None
-    return isinstance(first, Made) or (
+    return isinstance(first, _Made) or (
         isinstance(first, _Named) and first.standing is Standing.ALLOWED and first.pair not in _CHECKS
     )
 
@@ -275,7 +278,10 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         self.recorder.trace.persistent = True
-        return Made(("persistent", "object"), self.recorder)
+        # Torch's format before 1.6 refers to classes this way, with their source for comparison.
+        if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" and type(pid[1]) is _Named:
+            return pid[1]
+        return _Made(("persistent", "object"), self.recorder)
 
 
 def run(file: io.BufferedReader, names: Names) -> Trace:
@@ -300,7 +306,7 @@ def run(file: io.BufferedReader, names: Names) -> Trace:
         recorder.trace.error = f"it stops at byte {start}"
     for pair in _JUDGED_BY_CALL:
         # Named and never called: it may be called by whoever gets it.
-        if pair in recorder._named and pair not in recorder.trace.names:  # noqa: SLF001
+        if pair in recorder._named and pair not in recorder.trace.names:
             recorder.trace.names[pair] = Standing.UNLISTED
     return recorder.trace
 
@@ -316,10 +322,10 @@ class _Extensions:
         self._recorder = recorder
 
     def __enter__(self) -> None:
-        registry: dict[int, tuple[str, str]] = copyreg._inverted_registry  # type: ignore[attr-defined]  # noqa: SLF001
+        registry: dict[int, tuple[str, str]] = copyreg._inverted_registry  # type: ignore[attr-defined]
         for code in range(1, 256):
             registry[code] = ("extension registry", f"code {code}")
 
     def __exit__(self, *_: object) -> None:
-        copyreg._inverted_registry.clear()  # type: ignore[attr-defined]  # noqa: SLF001
-        copyreg._extension_cache.clear()  # type: ignore[attr-defined]  # noqa: SLF001
+        copyreg._inverted_registry.clear()  # type: ignore[attr-defined]
+        copyreg._extension_cache.clear()  # type: ignore[attr-defined]

@@ -46,14 +46,14 @@ class Names:
         within = module.count(".") + 1
         # A dotted name reaches through modules: torch.serialization, "os.system".
         for start in (0, *range(within, len(parts) - 1)):
-            for end in range(max(start + 1, within), len(parts)):
+            for end in range(start + 1, len(parts)):
                 owner = ".".join(parts[start:end])
                 if (owner, "*") in self.executing or (owner, parts[end]) in self.executing:
                     return Standing.EXECUTES
         return Standing.UNLISTED
 
     def of_the_language(self, module: str) -> bool:
-        """Whether a module belongs to Python itself: what is not listed of it has no place in an artifact."""
+        """Whether a module belongs to Python: what is not listed of it has no place in an artifact."""
         root = module.partition(".")[0]
         return root in sys.stdlib_module_names or root in ("__builtin__", "copy_reg", "commands", "popen2")
 

@@ -67,7 +67,9 @@ class Scanner:
             os.close(descriptor)
         if _times(after) != _times(before):
             seen = Seen(Sort.UNSCANNED, Outcome.UNKNOWN, "it changed while it was scanned")
-            return Report(path_text(path), report.kind, (*report.seen, seen), report.size, report.read, report.parts)
+            return Report(
+                path_text(path), report.kind, (*report.seen, seen), report.size, report.read, report.parts
+            )
         return report
 
     def _ask(self, path: Path, descriptor: int, size: int) -> Report:
@@ -96,7 +98,12 @@ class Scanner:
         command = [sys.executable, "-I", "-S", "-B", "-c", _BOOT, _ROOT, str(number)]
         try:
             self._process = subprocess.Popen(
-                command, pass_fds=(number,), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={}
+                command,
+                pass_fds=(number,),
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={},
             )
         except OSError as error:
             ours.close()
@@ -161,9 +168,9 @@ def _ending(ended: int) -> str:
     if ended == confine.REFUSED_STATUS:
         return "scanning it would have imported, opened or run something, so the process was ended"
     if ended == -signal.SIGXCPU or ended == -signal.SIGALRM or ended == -signal.SIGKILL:
-        return f"it takes longer to look at than {confine.CPU_SECONDS} seconds, or more memory than a scan may use"
+        return f"looking at it takes more than {confine.CPU_SECONDS} seconds, or more memory than there is"
     if ended < 0:
-        return f"the process that looked at it was ended by signal {-ended}: the file is made to do that, or damaged"
+        return f"looking at it ended with signal {-ended}: the file is damaged, or made to do that"
     return "the process that looked at it failed"
 
 

@@ -1,7 +1,7 @@
 """Bytes that are scanned: a stretch of a file, or what was unpacked from one.
 
-Only what is asked for is read. Large objects inside a pickle are not: `Stretch.stream` leaves their bytes out
-and remembers where they lie, so that they can be looked at when something would be made of them.
+Only what is asked for is read. Large objects inside a pickle are not: `Stretch.stream` leaves their
+bytes out and remembers where they lie, so that they can be looked at when something would be made of them.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Memory(Source):
         self.size = len(data)
 
     def read(self, offset: int, length: int) -> bytes:
+        """Return a stretch."""
         return self._data[offset : offset + length]
 
 
@@ -74,6 +75,7 @@ class Descriptor(Source):
         self.bytes_read = 0
 
     def read(self, offset: int, length: int) -> bytes:
+        """Return a stretch, and count it."""
         parts, left = [], max(0, min(length, self.size - offset))
         while left:
             got = os.pread(self._descriptor, left, offset)
@@ -90,6 +92,9 @@ class Descriptor(Source):
 class Part(Source):
     """A stretch of another source."""
 
+    _whole: Source
+    _start: int
+
     def __init__(self, whole: Source, start: int, size: int) -> None:
         # A chain of parts would make each read a walk.
         self._whole, self._start = (
@@ -98,6 +103,7 @@ class Part(Source):
         self.size = size
 
     def read(self, offset: int, length: int) -> bytes:
+        """Return a stretch of the stretch."""
         if offset < 0 or offset >= self.size:
             return b""
         return self._whole.read(self._start + offset, min(length, self.size - offset))
@@ -121,20 +127,25 @@ class Stream(io.RawIOBase):
     skipping: bool = True
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move to a position."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.source.size}[whence]
         self.position = max(0, base + offset)
         return self.position
 
     def tell(self) -> int:
+        """Return the position."""
         return self.position
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill a buffer, or leave it as it is when it is a large one."""
         view = memoryview(buffer).cast("B")
         wanted = min(len(view), max(0, self.source.size - self.position))
         if self.skipping and wanted >= LARGE:

@@ -1,15 +1,16 @@
-"""Reads the directory of a ZIP file twice, as readers do: the central one, and the header before each member.
+"""Reads the directory of a ZIP file twice, as readers do: the central one, and each member's header.
 
-Torch's reader (miniz) and Python's take names, sizes and offsets from the central directory, others from the
-headers; names are compared without regard to case by the one and with it by the other. A file on which they
-could differ is told, whatever is in it. Source: PKWARE's APPNOTE 6.3.10, sections 4.3 to 4.5.
+Torch's reader (miniz) and Python's take names, sizes and offsets from the central directory, others from
+the headers; names are compared without regard to case by the one and with it by the other. A file on
+which they could differ is told, whatever is in it. Source: PKWARE's APPNOTE 6.3.10, sections 4.3 to 4.5.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from veristep.scan.source import ShortError, Source
 
@@ -21,6 +22,8 @@ _COMMENT = 0xFFFF
 _BIG, _BIG16 = 0xFFFFFFFF, 0xFFFF
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 1 << 0, 1 << 3, 1 << 11
 _LINK = 0o120000
+# Left out: version needed, time, date, disk, internal attributes.
+_CENTRAL_FIELDS = struct.Struct("<H2xHH4xIIIHHH4xII")
 MOST_ENTRIES = 100_000
 
 
@@ -44,6 +47,7 @@ class Entry:
 
     @property
     def encrypted(self) -> bool:
+        """Whether a password is needed."""
         return bool(self.flags & _ENCRYPTED)
 
 
@@ -93,13 +97,17 @@ def _directory(source: Source) -> Directory:
     locator = source.read(end - 20, 20) if end >= 20 else b""
     if locator[:4] == _LOCATOR64:
         (at64,) = struct.unpack_from("<Q", locator, 8)
+        if source.read(at64, 4) != _END64:
+            at64 = end - 20 - 56  # where it is when something stands before the archive
         record = source.exactly(at64, 56)
         if record[:4] != _END64:
             raise NotZipError("the end of its 64-bit directory is not where it says")
         count64, size64, offset64 = struct.unpack_from("<QQQ", record, 32)
         for small, big, limit, what in (
-            (total, count64, _BIG16, "members"), (size, size64, _BIG, "bytes"), (offset, offset64, _BIG, "offset"),
-        ):  # fmt: skip
+            (total, count64, _BIG16, "members"),
+            (size, size64, _BIG, "bytes"),
+            (offset, offset64, _BIG, "offset"),
+        ):
             if small not in (limit, big):
                 found.lies.append(("", f"its two directories differ: {small} {what} or {big}"))
         total, size, offset, directory_end = count64, size64, offset64, at64
@@ -120,8 +128,9 @@ def _central(source: Source, found: Directory, data: bytes, total: int) -> None:
     for _ in range(total):
         if data[at : at + 4] != _CENTRAL:
             raise NotZipError(f"member {len(found.entries) + 1} of its directory is damaged")
-        (made, _need, flags, method, _time, _date, crc, packed, size, name_len, extra_len, comment_len, _disk,
-         _inner, outer, header) = struct.unpack_from("<HHHHHHIIIHHHHHII", data, at + 4)  # fmt: skip
+        made, flags, method, crc, packed, size, name_len, extra_len, comment_len, outer, header = (
+            _CENTRAL_FIELDS.unpack_from(data, at + 4)
+        )
         raw = data[at + 46 : at + 46 + name_len]
         extra = data[at + 46 + name_len : at + 46 + name_len + extra_len]
         at += 46 + name_len + extra_len + comment_len
@@ -167,16 +176,20 @@ def _with_header(source: Source, found: Directory, entry: Entry, raw: bytes) -> 
         ("encryption", flags & _ENCRYPTED, entry.flags & _ENCRYPTED),
     ]
     if not flags & _DESCRIPTOR or (crc, packed, size) != (0, 0, 0):
-        pairs += [("checksum", crc, entry.crc), ("packed size", packed, entry.packed), ("size", size, entry.size)]
+        pairs += [
+            ("checksum", crc, entry.crc),
+            ("packed size", packed, entry.packed),
+            ("size", size, entry.size),
+        ]
     for what, here, there in pairs:
         if here != there:
-            found.lies.append((entry.name, f"its {what} is {here!r} before it and {there!r} in the directory"))
+            found.lies.append(
+                (entry.name, f"its {what} is {here!r} before it and {there!r} in the directory")
+            )
     start = entry.header + 30 + name_len + extra_len
     if start + entry.packed > source.size:
         found.lies.append((entry.name, "it ends after the file does"))
-    return Entry(
-        entry.name, entry.method, entry.flags, entry.crc, entry.packed, entry.size, entry.header, start, entry.link
-    )  # fmt: skip
+    return replace(entry, start=start)
 
 
 def _compare(found: Directory) -> None:
@@ -192,8 +205,10 @@ def _compare(found: Directory) -> None:
             found.lies.append((entry.name, "its name has a zero byte, at which some readers end it"))
         if entry.method == STORED and entry.packed != entry.size and not entry.encrypted:
             found.lies.append((entry.name, f"it is stored, with {entry.packed} bytes of {entry.size}"))
-    spans = sorted((each.header, each.start + each.packed, each.name) for each in found.entries if each.start)
-    for (_, end, name), (start, _, other) in zip(spans, spans[1:], strict=False):
+    spans = sorted(
+        (each.header, each.start + each.packed, each.name) for each in found.entries if each.start
+    )
+    for (_, end, name), (start, _, other) in itertools.pairwise(spans):
         if start < end:
             found.lies.append((other, f"its bytes overlap those of {name!r}"))
 

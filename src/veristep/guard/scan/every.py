@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from veristep.core.checks import CheckResult, Tally, judge
-from veristep.core.verdicts import Finding, Severity
+from veristep.core.verdicts import Finding, Severity, Suspect
 from veristep.guard import suspects
 from veristep.guard.rule import Rule
 from veristep.guard.scan import (
@@ -63,7 +63,7 @@ def findings(report: Report) -> list[Finding]:
     return [_finding(report, each, whose) for each in seen]
 
 
-def _finding(report: Report, seen: Seen, whose: tuple[suspects.Suspect, ...]) -> Finding:
+def _finding(report: Report, seen: Seen, whose: tuple[Suspect, ...]) -> Finding:
     return BY_SORT[seen.sort].finding(
         f"{report.path}{f' ({seen.place})' if seen.place else ''}: {seen.text}",
         suspects=whose if seen.outcome is Outcome.DENY else (),

@@ -17,7 +17,7 @@ _MAGIC = {
 _PYC = b"\r\n"
 
 
-def _what(item: Item, head: bytes) -> str:
+def _what(head: bytes) -> str:
     if head[:2] == b"MZ" and len(head) > 64:
         return "a Windows library or program"
     if head[2:4] == _PYC and head[1:2] == b"\x0d":
@@ -29,12 +29,13 @@ def _what(item: Item, head: bytes) -> str:
 
 def recognises(item: Item, head: bytes) -> bool:
     """Whether it begins as compiled code does."""
-    return bool(_what(item, head))
+    del item
+    return bool(_what(head))
 
 
 def look(scan: Looking, item: Item) -> str:
     """Note it: what it does is not looked into."""
-    what = _what(item, item.source.read(0, 128))
+    what = _what(item.source.read(0, 128))
     if what == "a script":
         scan.doubt(item, Sort.NATIVE, f"it is {what}, which nothing of a model needs")
     else:

@@ -20,7 +20,9 @@ _MOST_PICKLES = 10_000
 # In what follows the last pickle, others are looked for at no more places than this.
 _MOST_PLACES, _SEARCHED = 200, 16 << 20
 _BEGINNING = re.compile(rb"\x80[\x02-\x05]|[cC(\]}\[]")
-_NAMED = re.compile(r"\.(pkl|pickle|p|pt|pth|bin|ckpt|joblib|dat|sav|dill|npy|metadata|distcp|model|pk)$", re.IGNORECASE)
+_NAMED = re.compile(
+    r"\.(pkl|pickle|p|pt|pth|bin|ckpt|joblib|dat|sav|dill|npy|metadata|distcp|model|pk)$", re.IGNORECASE
+)
 _BINARY = re.compile(rb"\x80[\x02-\x05]")
 
 
@@ -103,4 +105,6 @@ def _rest(scan: Looking, item: Item, position: int) -> None:
         if trace.damning or any(scan.names.of_the_language(call.module) for call in trace.calls):
             judge(scan, item, trace, position + match.start())
             return
-    scan.doubt(item, Sort.TRAILING, f"{size:,} bytes follow the last pickle, and nothing says what they are")
+    scan.doubt(
+        item, Sort.TRAILING, f"{size:,} bytes follow the last pickle, and nothing says what they are"
+    )

@@ -11,7 +11,8 @@ from veristep.scan.seen import Outcome, Sort
 from veristep.scan.source import buffered
 
 _PICTURES = {
-    b"\x89PNG": "PNG picture", b"\xff\xd8\xff": "JPEG picture", b"GIF8": "GIF picture", b"RIFF": "RIFF media",
+    b"\x89PNG": "PNG picture", b"\xff\xd8\xff": "JPEG picture", b"GIF8": "GIF picture",
+    b"RIFF": "RIFF media",
     b"%PDF": "PDF document", b"OggS": "Ogg media", b"fLaC": "FLAC media",
 }  # fmt: skip
 _PICTURE_NAME = re.compile(r"\.(png|jpe?g|gif|webp|pdf|wav|ogg|flac|avi)$", re.IGNORECASE)
@@ -20,6 +21,7 @@ _READ = 1 << 20
 
 def recognises(item: Item, head: bytes) -> bool:
     """Everything: this is the last of the formats."""
+    del item, head
     return True
 
 
@@ -40,7 +42,9 @@ def look(scan: Looking, item: Item) -> str:
         return "pickle"
     if _is_text(head):
         return "text"
-    scan.doubt(item, Sort.UNSCANNED, "it is of no kind that is known, and what would load it is not known either")
+    scan.doubt(
+        item, Sort.UNSCANNED, "it is of no kind that is known, and what would load it is not known either"
+    )
     return "unknown"
 
 

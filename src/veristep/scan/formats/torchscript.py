@@ -1,4 +1,4 @@
-"""TorchScript code: it runs in C++, which raises no audit event, so what it calls is judged here or nowhere.
+"""TorchScript code: it runs in C++, which raises no audit event, so it is judged here or nowhere.
 
 Archives hold it as text of a small language. Operators that reach files, or that pickle, have no place in
 a model. Source: torch's ``torch/csrc/jit/runtime/register_prim_ops.cpp`` and ``register_special_ops.cpp``.
@@ -22,8 +22,8 @@ _NAMESPACE = re.compile(r"\b(?:torch\.)?ops\.(\w+)\.(\w+)\s*\(")
 _OWN = frozenset({
     "aten", "prim", "prims", "torchvision", "torchaudio", "quantized", "quantized_decomposed", "_quantized",
     "mkldnn", "mkldnn_prepacked", "mkl", "xnnpack", "prepacked", "onednn", "sparse", "static_runtime",
-    "cuda", "c10d", "c10d_functional", "_c10d_functional", "inductor", "profiler", "rand", "torchtext", "nnapi",
-    "vulkan_prepack", "metal_prepack", "fb", "prim_ops",
+    "cuda", "c10d", "c10d_functional", "_c10d_functional", "inductor", "profiler", "rand",
+    "torchtext", "nnapi",    "vulkan_prepack", "metal_prepack", "fb", "prim_ops",
 })  # fmt: skip
 
 
@@ -42,11 +42,18 @@ def code(scan: Looking, item: Item) -> None:
     for match in _FILES.finditer(text):
         call = match[0].rstrip("( ")
         line = text.count("\n", 0, match.start()) + 1
-        scan.deny(item, Sort.SCRIPT, f"TorchScript code calls {call}", f"line {line}: {_line(text, match.start())}")
+        scan.deny(
+            item,
+            Sort.SCRIPT,
+            f"TorchScript code calls {call}",
+            f"line {line}: {_line(text, match.start())}",
+        )
     for match in _NAMESPACE.finditer(text):
         if match[1] not in _OWN:
             name = f"{match[1]}::{match[2]}"
-            scan.doubt(item, Sort.SCRIPT, f"TorchScript code calls {name}, an operator of somebody's library")
+            scan.doubt(
+                item, Sort.SCRIPT, f"TorchScript code calls {name}, an operator of somebody's library"
+            )
 
 
 def _line(text: str, at: int) -> str:

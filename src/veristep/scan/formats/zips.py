@@ -1,4 +1,4 @@
-"""ZIP archives: torch checkpoints since 1.6, TorchScript, .pt2, torch.package, .keras, npz, and any other."""
+"""ZIP archives: torch checkpoints since 1.6, TorchScript, .pt2, torch.package, .keras, npz, any other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import zlib
 
 from veristep.scan import zipped
-from veristep.scan.formats import torchscript
+from veristep.scan.formats import pickles, plain, torchscript
 from veristep.scan.looking import Item, LimitError, Looking
 from veristep.scan.seen import Sort
 from veristep.scan.source import Memory, Source
@@ -15,8 +15,12 @@ from veristep.scan.zipped import Directory, Entry, NotZipError
 # A stored member up to this size is held against its checksum; larger ones are raw numbers.
 _CHECKED = 16 << 20
 # Raw bytes of tensors in archives of torch and of PyTorch's export: never interpreted as anything else.
-_TENSOR = re.compile(r"(data|constants|\.data|tensors|storages)/(\d+|serialization_id|.*\.storage|tensor_\d+|weight_\d+)$")
-_SMALL = re.compile(r"(^|/)(version|byteorder|\.format_version|\.storage_alignment|serialization_id|archive_version)$")
+_TENSOR = re.compile(
+    r"(data|constants|\.data|tensors|storages)/(\d+|serialization_id|.*\.storage|tensor_\d+|weight_\d+)$"
+)
+_SMALL = re.compile(
+    r"(^|/)(version|byteorder|\.format_version|\.storage_alignment|serialization_id|archive_version)$"
+)
 
 
 def recognises(item: Item, head: bytes) -> bool:
@@ -33,6 +37,8 @@ def look(scan: Looking, item: Item) -> str:
         found = zipped.directory(item.source)
     except NotZipError as error:
         scan.doubt(item, Sort.DAMAGED, f"the ZIP archive cannot be read: {error}")
+        if head[:2] != b"PK":
+            (pickles if pickles.recognises(item, head) else plain).look(scan, item)
         return "ZIP archive, damaged"
     for name, lie in found.lies[:20]:
         subject = f"the ZIP archive's member {name!r}: " if name else "the ZIP archive: "
@@ -116,6 +122,8 @@ def _unpacked(scan: Looking, item: Item, member: Item, entry: Entry) -> Source |
         data = source.read(0, source.size)
         if zlib.crc32(data) != entry.crc:
             text = "a member of the archive does not have the checksum the archive says"
-            scan.deny(member, Sort.CONTAINER, text, f"{entry.crc:08x} promised, {zlib.crc32(data):08x} found")
+            scan.deny(
+                member, Sort.CONTAINER, text, f"{entry.crc:08x} promised, {zlib.crc32(data):08x} found"
+            )
         source = Memory(data)
     return source

@@ -29,12 +29,16 @@ def load(*names: str) -> frozenset[tuple[str, str]]:
     Raises:
         OSError: there is no such list.
     """
-    return frozenset(pair for name in names for pair in _pairs(name))
+    return frozenset(pair for name in names for pair in parse(_text(name)))
 
 
-def _pairs(name: str) -> list[tuple[str, str]]:
+def _text(name: str) -> str:
     with open(f"{_HERE}/{name}.txt", encoding="utf-8") as file:  # noqa: PTH123
-        text = file.read()
+        return file.read()
+
+
+def parse(text: str) -> list[tuple[str, str]]:
+    """Return the pairs of a list's text, in order."""
     found = []
     for line in text.splitlines():
         module, _, names = line.partition("#")[0].partition(":")
