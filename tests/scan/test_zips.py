@@ -138,7 +138,7 @@ def test_torchscript_that_writes_a_file(scanner: Scanner, tmp_path: Path) -> Non
         import warnings
 
         warnings.simplefilter("ignore")
-        torch.jit.script(Saves()).save(str(tmp_path / "saves.pt"))
-        torch.jit.script(Plain()).save(str(tmp_path / "plain.pt"))
+        torch.jit.script(Saves()).save(str(tmp_path / "saves.pt"))  # type: ignore[no-untyped-call]
+        torch.jit.script(Plain()).save(str(tmp_path / "plain.pt"))  # type: ignore[no-untyped-call]
     assert Sort.SCRIPT in _sorts(scanner, tmp_path / "saves.pt")
     assert scanner.scan(tmp_path / "plain.pt").outcome is Outcome.ALLOW
