@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from veristep.case import facts
+from veristep.case.facts import Artifact
 from veristep.case.overview import RunOverview, State, overview
 from veristep.case.wording import plain
-from veristep.core.verdicts import Coverage, Finding, Result, Severity, Suspect, Verdict
+from veristep.core.verdicts import Coverage, Finding, Result, Severity, Verdict
 from veristep.errors import NotFoundError, UnavailableError
+from veristep.guard.policy import Protect
+from veristep.supervise.artifacts import known
+from veristep.supervise.artifacts.approvals import Protection
+from veristep.supervise.artifacts.judging import FileNow, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from veristep.case.facts import Artifact
     from veristep.ledger.log import Ledger
+    from veristep.supervise.artifacts.known import Known, Written
 
-RULE = "FILE001"
 _READ_BYTES = 1 << 20
 # A recorder reads a file back a second after it was written and passes that on at once; a process
 # that is killed takes with it what it wrote in its last moments.
@@ -56,26 +58,63 @@ class Traced:
     elsewhere: int = 0
 
 
-def trace(ledger: Ledger, path: Path, now_ns: int) -> Traced:
+def trace(ledger: Ledger, path: Path, now_ns: int, protect: Protect | None = None) -> Traced:
     """Say whether a file is what a recorded run wrote, at which step, and whether it changed.
+
+    Args:
+        ledger: holds the record.
+        path: the file.
+        now_ns: the time, for what is said of runs.
+        protect: what changes only with a second person's signature.
 
     Raises:
         NotFoundError: there is no such file.
         UnavailableError: it cannot be read.
     """
     file = read_file(path)
-    written = facts.artifacts(ledger)
-    names = {file.path, file.also_known_as}
-    here = [each for each in written if each.path in names]
-    same = [each for each in written if each.sha256 == file.sha256]
-    if here and here[-1].sha256 != file.sha256:
-        run = overview(ledger, here[-1].run, now_ns)
-        return _changed(file, here[-1], run, same)
-    if not same:
+    all_known = known.read(ledger)
+    traced = _trace(ledger, all_known, file, now_ns)
+    protection = Protection(protect or Protect(), ledger)
+    if not protection.covers(file.path, file.also_known_as):
+        return traced
+    unsigned = protection.judge(all_known, (file.path, file.also_known_as), file.sha256)
+    if unsigned is None:
+        return traced
+    result = traced.result
+    violated = result.verdict is Verdict.VIOLATED or unsigned.severity is Severity.ERROR
+    verdict = Verdict.VIOLATED if violated else result.verdict
+    reason = result.reason or (unsigned.summary if violated else "")
+    return replace(
+        traced,
+        result=replace(result, verdict=verdict, reason=reason, findings=(*result.findings, unsigned)),
+    )
+
+
+def _trace(ledger: Ledger, all_known: Known, file: FileFacts, now_ns: int) -> Traced:
+    now = FileNow(file.path, file.also_known_as, file.size, file.sha256, file.mtime_ns)
+    judged = judge(ledger, all_known, now)
+    if judged.finding is not None and judged.last is not None:
+        run = overview(ledger, judged.last.run, now_ns)
+        return _changed(file, _artifact(judged.last), run, judged.finding, len(judged.same))
+    if not judged.same:
         return Traced(file, _unknown())
-    match = here[-1] if here else same[-1]
+    match = judged.last or judged.same[-1]
     run = overview(ledger, match.run, now_ns)
-    return Traced(file, Result(Verdict.VERIFIED, _coverage(run)), match, run, len(same) - 1)
+    result = Result(Verdict.VERIFIED, _coverage(run))
+    return Traced(file, result, _artifact(match), run, len(judged.same) - 1)
+
+
+def _artifact(written: Written) -> Artifact:
+    return Artifact(
+        written.index,
+        written.time_ns,
+        written.run,
+        plain(written.stream),
+        written.step,
+        written.path,
+        written.size,
+        written.sha256,
+    )
 
 
 def read_file(path: Path) -> FileFacts:
@@ -114,46 +153,16 @@ def audit_in_words(run: RunOverview) -> str:
     )
 
 
-def _changed(file: FileFacts, last: Artifact, run: RunOverview, same: Sequence[Artifact]) -> Traced:
-    if not same and _may_be_unread(run, file.mtime_ns):
+def _changed(file: FileFacts, last: Artifact, run: RunOverview, finding: Finding, same: int) -> Traced:
+    if not same and may_be_unread(run, file.mtime_ns):
         reason = (
             f"the run {run.run} is {run.standing.words}, and what it wrote at its end may not have "
             "been read back: this can be its own last writing, or a change"
         )
         result = Result(Verdict.UNVERIFIED, _coverage(run), reason)
         return Traced(file, result, last, run)
-    finding = _finding(file, last, run, same)
     result = Result(Verdict.VIOLATED, _coverage(run), finding.summary, (finding,))
-    return Traced(file, result, last, run, len(same))
-
-
-def _finding(file: FileFacts, last: Artifact, run: RunOverview, same: Sequence[Artifact]) -> Finding:
-    suspects = [Suspect("file", plain(file.path), "its SHA-256 is not the recorded one")]
-    writing = f"run {run.run} wrote at step {last.step}"
-    summary = f"{plain(file.path)} is not what {writing}: it was changed since"
-    if same:
-        other = same[-1]
-        summary = f"{plain(file.path)} is not what {writing}, but another recorded file"
-        value = f"{plain(other.path)} of run {other.run}, step {other.step}"
-        suspects.append(Suspect("content", value, "that writing has the same SHA-256"))
-    rank = last.stream.partition(".")[0]
-    return Finding(
-        rule=RULE,
-        severity=Severity.ERROR,
-        summary=summary,
-        run=run.run,
-        rank=int(rank) if rank.isascii() and rank.isdigit() else None,
-        step=last.step,
-        suspects=tuple(suspects),
-        evidence={
-            "expected": last.sha256,
-            "got": file.sha256,
-            "expected_size": last.size,
-            "size": file.size,
-            "entry": last.index,
-            "mtime_ns": file.mtime_ns,
-        },
-    )
+    return Traced(file, result, last, run, same)
 
 
 def _unknown() -> Result:
@@ -168,7 +177,7 @@ def _coverage(run: RunOverview) -> Coverage:
     return Coverage(steps=run.total_steps, not_checked=missing)
 
 
-def _may_be_unread(run: RunOverview, mtime_ns: int) -> bool:
+def may_be_unread(run: RunOverview, mtime_ns: int) -> bool:
     """Whether an honest run can have written a file then without having told of it.
 
     A modification time can be set to anything; that turns `violated` into `unverified` at most.

@@ -1,4 +1,4 @@
-"""`veristep verify FILE`: whether a file is what a recorded run wrote, and at which step."""
+"""`veristep verify PATH`: whether a file, or all of a folder, is what recorded runs wrote."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from veristep.cli import render
+from veristep.cli.checked import fail_on_option, tell
 from veristep.cli.options import json_option, ledger_option, open_ledger
-from veristep.cli.sarif import report, sarif_option
-from veristep.core.verdicts import Verdict
+from veristep.cli.sarif import Report, report, sarif_option
+from veristep.core.verdicts import Severity, Verdict
 from veristep.errors import ExitStatus
 
 if TYPE_CHECKING:
     from veristep.case.origin import Traced
     from veristep.core.verdicts import Finding
+    from veristep.ledger.log import Ledger
 
 _STATUS = {
     Verdict.VERIFIED: ExitStatus.CLEAN,
@@ -28,22 +30,41 @@ _STATUS = {
 
 
 @click.command("verify")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("path", type=click.Path(path_type=Path))
 @ledger_option
 @json_option
 @sarif_option
-def command(file: Path, ledger_path: Path | None, as_json: bool, sarif_path: Path | None) -> int:
-    """Say whether FILE is what a recorded run wrote, at which step, and whether it changed since.
+@fail_on_option
+def command(
+    path: Path, ledger_path: Path | None, as_json: bool, sarif_path: Path | None, fail_on: Severity
+) -> int:
+    """Say whether PATH is what a recorded run wrote, at which step, and whether it changed since.
 
-    Exit status 0 when it is, 1 when it was changed, 3 when the record does not know it.
+    Of a folder: whether each file in it is, and whether each recorded one is still there. Exit status 0
+    when it is, 1 when it was changed, 3 when the record does not know it.
     """
-    from veristep.case.origin import trace
-
     with report(sarif_path, "verify") as sarif, open_ledger(ledger_path) as ledger:
-        traced = trace(ledger, file, time.time_ns())
-        status = int(_STATUS[traced.result.verdict])
-        subject, uri = traced.file.sha256, Path(traced.file.path).absolute().as_uri()
-        sarif.result(traced.result, status, subject, uri=uri)
+        if path.is_dir():
+            return _folder(ledger, path, sarif, as_json=as_json, fail_on=fail_on)
+        return _file(ledger, path, sarif, as_json=as_json)
+
+
+def _folder(ledger: Ledger, path: Path, sarif: Report, *, as_json: bool, fail_on: Severity) -> int:
+    from veristep.case.folder import check
+    from veristep.guard import policy
+
+    result = check(ledger, path, policy.find(Path.cwd()), time.time_ns())
+    return tell(result, as_json=as_json, sarif=sarif, subject=str(path), fail_on=fail_on)
+
+
+def _file(ledger: Ledger, path: Path, sarif: Report, *, as_json: bool) -> int:
+    from veristep.case.origin import trace
+    from veristep.guard import policy
+
+    traced = trace(ledger, path, time.time_ns(), policy.find(Path.cwd()).protect)
+    status = int(_STATUS[traced.result.verdict])
+    subject, uri = traced.file.sha256, Path(traced.file.path).absolute().as_uri()
+    sarif.result(traced.result, status, subject, uri=uri)
     if as_json:
         render.as_json(_to_json(traced))
     else:
@@ -56,7 +77,7 @@ def _print(traced: Traced) -> None:
 
     file, result = traced.file, traced.result
     for finding in result.findings:
-        _print_finding(finding)
+        _print_finding(finding) if "expected_size" in finding.evidence else render.finding(finding)
     reason = f": {result.reason}" if result.reason and not result.findings else ""
     render.out(f"{render.verdict(result.verdict)}{reason}")
     render.out(f"   = file: {plain(file.path)}, {render.size(file.size)}, sha256 {file.sha256}")
@@ -88,19 +109,23 @@ def _print_writing(traced: Traced) -> None:
 
 
 def _print_finding(finding: Finding) -> None:
+    from veristep.case.wording import plain
+
     head = render.styled(f"error[{finding.rule}]", "red", stream=sys.stdout)
     evidence = finding.evidence
-    render.out(f"{head}: {finding.summary}")
+    render.out(f"{head}: {plain(finding.summary)}")
     render.out(f"  --> run {finding.run} / rank {finding.rank} / step {finding.step}")
     render.out(f"   | expected  sha256 {evidence['expected']}, {evidence['expected_size']} bytes")
     render.out(f"   | got       sha256 {evidence['got']}, {evidence['size']} bytes")
     for suspect in finding.suspects[1:]:
-        render.out(f"   | {suspect.what:<9} {suspect.value} ({suspect.how_known})")
+        render.out(f"   | {suspect.what:<9} {plain(suspect.value)} ({suspect.how_known})")
+    if evidence.get("detail"):
+        render.out(f"   | detail    {plain(str(evidence['detail']))}")
     changed = evidence.get("mtime_ns")
     if isinstance(changed, int):
         when = render.when(changed)
         render.out(f"   | modified  {when} UTC, by the file's own word")
-    render.out("   = docs: docs/rules/FILE001.md")
+    render.out(f"   = docs: veristep explain {finding.rule}")
 
 
 def _to_json(traced: Traced) -> dict[str, Any]:

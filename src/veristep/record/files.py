@@ -32,8 +32,8 @@ SETTLED_NS = 1_000_000_000
 ARTIFACT_LIMIT = 10_000
 _READ_BYTES = 1 << 20
 _IGNORED_ROOTS = ("/dev/", "/proc/", "/sys/", "/run/")
-# Beside `open`: os.remove, rename, truncate, mkdir, listdir, scandir.
-_FOLLOWED = ("os.re", "os.tr", "os.mk", "os.li", "os.sc")
+# Beside `open`: os.remove, rename, truncate, mkdir, listdir, scandir; shutil.rmtree.
+_FOLLOWED = ("os.re", "os.tr", "os.mk", "os.li", "os.sc", "shutil.rm")
 _IGNORED_PARTS = ("/__pycache__/", "/torchinductor_", "/.triton/")
 
 
@@ -62,6 +62,15 @@ class Written:
     sha256: str
     blake3: str
     mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A file, or folder, that this process deleted or gave another name, and after how many steps."""
+
+    step: int
+    folder: bool = False
+    to: str = ""
 
 
 def read_digests(path: Path) -> Written | None:
@@ -100,6 +109,8 @@ class FileWatch:
         self._started_ns = time.time_ns()
         self._pending: dict[str, int] = {}
         self._own: set[str] = set()
+        self._reported: set[str] = set()
+        self._lost: dict[str, Lost] = {}
         self._artifacts = 0
         self._early: list[dict[str, Json]] = []
 
@@ -121,12 +132,26 @@ class FileWatch:
             self._own.add(path)
             self._preserve(path)
 
+    def will_remove(self, path: str, *, folder: bool = False) -> None:
+        """A file, or a folder with all that is in it, is about to be deleted."""
+        known = folder or path in self._reported or path not in self._own
+        self.will_lose(path)
+        if known and not self._ignore(path) and len(self._lost) < ARTIFACT_LIMIT and os.path.lexists(path):
+            self._lost[path] = Lost(self._step(), folder=folder)
+
     def will_rename(self, source: str, target: str) -> None:
         """A file is about to get another name."""
         self.will_lose(target)
-        if source in self._pending and not self._ignore(target):
-            self._pending[target] = self._pending.pop(source)
+        if source in self._own and not self._ignore(target):
+            # One that was complete is read once more: under its first name it may be gone by the time.
+            self._pending[target] = self._pending.pop(source, self._step())
             self._own.add(target)
+        if source in self._reported:
+            self._lost[source] = Lost(self._step(), to=target)
+
+    def _step(self) -> int:
+        stream = self._stream()
+        return stream.steps if stream else 0
 
     def made(self, path: str) -> bool:
         """Whether this process has written, or is writing, a file."""
@@ -155,6 +180,19 @@ class FileWatch:
                 step = self._pending.pop(path, None)
                 if step is not None:
                     self._report(path, step)
+        self._report_lost()
+
+    def _report_lost(self) -> None:
+        """Tell of files that are gone now, and that it was this process that did it."""
+        stream = self._stream()
+        for path in list(self._lost):
+            lost = self._lost.pop(path, None)
+            if stream is None or lost is None or os.path.lexists(path):
+                continue
+            line: dict[str, Json] = {"type": "removed", "path": path, "step": lost.step}
+            line |= {"folder": True} if lost.folder else {}
+            line |= {"to": lost.to} if lost.to else {}
+            stream.line(line)
 
     def _report(self, path: str, step: int) -> None:
         written = read_digests(Path(path))
@@ -162,6 +200,7 @@ class FileWatch:
         if stream is None or written is None or self._artifacts >= ARTIFACT_LIMIT:
             return
         self._artifacts += 1
+        self._reported.add(path)
         stream.line(
             {
                 "type": "artifact",
@@ -262,12 +301,22 @@ def _tell(watch: FileWatch, notes: ReadNotes, event: str, args: tuple[Any, ...])
                 notes.note(READ, path)
     elif event == "os.rename":
         watch.will_rename(path_of(args[0]), path_of(args[1]))
-    elif event in ("os.remove", "os.truncate"):
-        watch.will_lose(path_of(args[0]))
+    elif event in ("os.truncate", "os.remove", "shutil.rmtree"):
+        _tell_loss(watch, event, args)
     elif event == "os.mkdir":
         notes.note(MADE, path_of(args[0]))
     elif event in ("os.listdir", "os.scandir") and not notes.seen((event, args[0])):
         notes.note(FOLDER, path_of(args[0]))
+
+
+def _tell_loss(watch: FileWatch, event: str, args: tuple[Any, ...]) -> None:
+    if event == "os.truncate":
+        watch.will_lose(path_of(args[0]))
+    elif event == "shutil.rmtree":
+        watch.will_remove(path_of(args[0]), folder=True)
+    elif len(args) < 2 or args[1] == -1:
+        # Relative to an open folder, as `shutil.rmtree` deletes, a path says nothing by itself.
+        watch.will_remove(path_of(args[0]))
 
 
 def install(watch: FileWatch, notes: ReadNotes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -266,6 +267,15 @@ def wrap_safetensors(process: Process, module: Any) -> None:
         return result
 
     module.save_file = save_file
+    read = module.load_file
+
+    @functools.wraps(read)
+    def load_file(filename: Any, *args: Any, **kwargs: Any) -> Any:
+        # It is opened outside Python: what would have been told of an open is told for it.
+        _told(process, lambda: sys.audit("open", path_of(filename), "rb", os.O_RDONLY))
+        return read(filename, *args, **kwargs)
+
+    module.load_file = load_file
 
 
 def _wrap_optimizer(process: Process) -> None:

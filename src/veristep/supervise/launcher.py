@@ -474,7 +474,9 @@ def _sealed_drafts(opened: _Opened, segment: Segment) -> list[Draft]:
     drafts = [Draft("segment.sealed", body, opened.run, opened.project)]
     for line in artifacts:
         artifact = {key: value for key, value in line.items() if key not in ("prev", "seq", "type")}
-        drafts.append(Draft("artifact.written", artifact, opened.run, opened.project, frozenset({"path"})))
+        kind = "artifact.removed" if line.get("type") == "removed" else "artifact.written"
+        sensitive = frozenset({"path", "to"} & artifact.keys())
+        drafts.append(Draft(kind, artifact, opened.run, opened.project, sensitive))
     return drafts
 
 

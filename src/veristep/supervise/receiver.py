@@ -197,7 +197,7 @@ class Receiver:
             state.steps += 1
             step = line.get("step")
             state.next_step = step + 1 if isinstance(step, int) else state.next_step
-        elif kind == "artifact":
+        elif kind in ("artifact", "removed"):
             heard.artifacts.append(dict(line))
         elif kind == "gap":
             heard.gaps += 1

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from veristep.supervise.checks.data import DataCheck
 from veristep.supervise.checks.executed import Executed
+from veristep.supervise.checks.files import FileCheck
 from veristep.supervise.checks.load import Loads
 from veristep.supervise.checks.protocol import Maker
 
-EVERY: Sequence[Maker] = (DataCheck, Executed, Loads)
+EVERY: Sequence[Maker] = (
+    DataCheck,
+    FileCheck,
+    Executed,
+    Loads,
+)

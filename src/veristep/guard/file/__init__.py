@@ -1,0 +1,1 @@
+"""Rules about files that recorded runs wrote, and about protected ones."""
