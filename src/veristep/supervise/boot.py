@@ -110,6 +110,19 @@ def environment(base: Mapping[str, str], config: RecordConfig) -> dict[str, str]
     return env
 
 
+def private_caches(env: dict[str, str], folder: str) -> None:
+    """Give a run compile caches of its own, where its user has chosen none.
+
+    Torch's default is one folder per user below the system's temporary directory: whoever can write it runs
+    code at the next warm `torch.compile`.
+    """
+    for variable, name in (("TORCHINDUCTOR_CACHE_DIR", "inductor"), ("TRITON_CACHE_DIR", "triton")):
+        if not env.get(variable):
+            place = Path(folder) / "compiled" / name
+            place.mkdir(parents=True, mode=0o700)
+            env[variable] = str(place)
+
+
 def byte_code_folder(env: Mapping[str, str]) -> Path:
     """Return the private byte-code directory."""
     home = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME", "/tmp")) / ".cache")  # noqa: S108

@@ -247,6 +247,7 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         held = frozenset(os.path.join(files.root, file.path) for file in files.files if file.object)  # noqa: PTH118
         manifest = DataManifest(str(folder), receiver.own, receiver.gap, files.root, held, started_ns)
         environment = boot.environment(os.environ, config)
+        boot.private_caches(environment, str(folder))
         subject = Subject(
             run_id,
             project,

@@ -20,6 +20,8 @@ SLOW = {
     "torch.package",
     "in a DataLoader worker",
     "poisoned compile cache",
+    "falls back to unsafe loading",
+    "weights only is switched off",
 }
 ATTACKS = [
     pytest.param(each, id=each.name, marks=pytest.mark.long if each.name in SLOW else ())
@@ -41,8 +43,10 @@ def test_the_attack_is_stopped_and_found_by_its_rule_at_its_file(attack: Attack,
     found = check.finding(told[0])
     assert found is not None
     assert found.rule == attack.rule
-    assert found.severity is Severity.ERROR
-    assert found.evidence["refused"] is True
+    # Of unsafe loading nothing is refused but what the file then names.
+    worst = [each for each in map(check.finding, done.told) if each and each.severity is Severity.ERROR]
+    assert worst
+    assert all(each.evidence["refused"] for each in worst)
     assert found.evidence["path"] == str(path)
     assert {"file", "owner", "changed", "caller"} <= {each.what for each in found.suspects}
 

@@ -16,6 +16,8 @@ import sys
 from _thread import get_ident
 
 from veristep.guard.load.refused import RefusedLoad
+from veristep.guard.load.torch_loads import MODULE as TORCH
+from veristep.guard.load.torch_loads import TorchLoads
 from veristep.guard.load.window import Window
 
 TYPE_CHECKING = False
@@ -143,6 +145,7 @@ class _Gate:
         self._recent: dict[int, str] = {}
         self._errors: set[str] = set()
         self._own = tuple(f"{each}/" for each in (settings.boot, settings.directory) if each)
+        self._torch = TorchLoads(self._unsafely)
         self._window = Window(self._acts, settings.root, self._own, self._busy)
 
     def actions(self) -> dict[str, Action]:
@@ -176,12 +179,24 @@ class _Gate:
 
         self._guarded(judged)
 
+    def _unsafely(self, path: str, why: str, frame: FrameType) -> None:
+        """Tell of a load that takes everything; raises where a policy refuses that."""
+
+        def judged() -> None:
+            from veristep.guard.load import judging
+
+            judging.unsafe(self._settings, path, why, frame)
+
+        self._guarded(judged)
+
     def _opened(self, args: tuple[Any, ...], frame: FrameType) -> None:
         path, thread = args[0], get_ident()
         if type(path) is not str or path.endswith(_CODE) or thread in self._busy:
             return
         if path.startswith(self._own):
             return
+        if frame.f_globals.get("__name__") == TORCH:
+            self._torch.opened(path, frame)
         self._window.opened(args, frame)
         self._recent[thread] = path
 

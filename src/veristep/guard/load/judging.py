@@ -73,6 +73,22 @@ def acts(
     _tell(settings, rule, (what, loader), load, recent, describe)
 
 
+def unsafe(settings: Settings, path: str, why: str, frame: FrameType) -> None:
+    """Tell of a load by torch that takes everything.
+
+    Raises:
+        RefusedLoad: a policy refuses that.
+    """
+    if not _installed:
+        _installed.append(installed_prefixes())
+    load = stack.look(frame, _installed[0], _OWN)
+
+    def describe(_found: artifact.Artifact) -> dict[str, Any]:
+        return {"kind": "act", "act": "take everything in a file", "why": why}
+
+    _tell(settings, "LOAD005", (path, why), load, path, describe)
+
+
 def _tell(
     settings: Settings,
     rule: str,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from veristep.supervise.checks.compile_cache import CompileCaches
 from veristep.supervise.checks.data import DataCheck
 from veristep.supervise.checks.executed import Executed
 from veristep.supervise.checks.files import FileCheck
 from veristep.supervise.checks.load import Loads
 from veristep.supervise.checks.protocol import Maker
 
-EVERY: Sequence[Maker] = (
-    DataCheck,
-    FileCheck,
-    Executed,
-    Loads,
-)
+EVERY: Sequence[Maker] = (DataCheck, FileCheck, Executed, Loads, CompileCaches)

@@ -10,7 +10,7 @@ from typing import Any
 
 from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding
-from veristep.guard.load import acts, disturbed, executes, exposed, remote, unlisted
+from veristep.guard.load import acts, disturbed, executes, exposed, remote, unlisted, unsafe
 from veristep.guard.load.gate import SETTINGS_FILE
 from veristep.guard.load.notice import FILE
 from veristep.guard.load.told import Notice
@@ -24,6 +24,7 @@ DEFAULTS: Mapping[str, Action] = {
     exposed.RULE.id: Action.BLOCK,
     acts.RULE.id: Action.BLOCK,
     remote.RULE.id: Action.ALERT,
+    unsafe.RULE.id: Action.ALERT,
 }
 _NAMES: Mapping[str, Callable[[Notice], Finding]] = {
     executes.RULE.id: executes.of,
@@ -31,6 +32,7 @@ _NAMES: Mapping[str, Callable[[Notice], Finding]] = {
     exposed.RULE.id: exposed.of,
     acts.RULE.id: acts.of,
     remote.RULE.id: remote.of,
+    unsafe.RULE.id: unsafe.of,
 }
 
 
