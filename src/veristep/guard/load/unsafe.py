@@ -24,5 +24,5 @@ def in_environment(environment: Mapping[str, str]) -> list[Finding]:
     value = environment.get(VARIABLE, "")
     if value.lower() not in _YES:
         return []
-    said = f"{VARIABLE}={value} makes torch.load take whatever a file names, unless a call says weights_only=True"
+    said = f"{VARIABLE}={value} makes torch.load take whatever a file names where weights_only is not said"
     return [RULE.finding(said, hint="unset it; load the one file that needs it with weights_only=False")]
