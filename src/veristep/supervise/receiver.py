@@ -267,7 +267,9 @@ class Receiver:
         body: dict[str, Json] = {str(key): printable(value) for key, value in hello.items()}
         body["argv"] = printable(redact_arguments(argv, self._secrets))
         uid = _CREDENTIALS.unpack(raw)[1]
-        self.own({**body, "type": "hello", "peer_pid": pid, "peer_uid": uid})
+        body |= {"type": "hello", "peer_pid": pid, "peer_uid": uid}
+        self.own(body)
+        self._observed(body, pid)
         if path and tuple(path) not in self._environments:
             self._environments.add(tuple(path))
             line = environment(path, str(hello.get("executable")), str(hello.get("build")))

@@ -9,6 +9,14 @@ from veristep.supervise.checks.data import DataCheck
 from veristep.supervise.checks.executed import Executed
 from veristep.supervise.checks.files import FileCheck
 from veristep.supervise.checks.load import Loads
+from veristep.supervise.checks.mapped import MappedLibraries
 from veristep.supervise.checks.protocol import Maker
 
-EVERY: Sequence[Maker] = (DataCheck, FileCheck, Executed, Loads, CompileCaches)
+EVERY: Sequence[Maker] = (
+    CompileCaches,
+    DataCheck,
+    Executed,
+    FileCheck,
+    Loads,
+    MappedLibraries,
+)
