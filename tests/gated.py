@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from veristep.guard.load.notice import FILE
 from veristep.record.config import RecordConfig
 from veristep.supervise import boot
 from veristep.supervise.checks.load import DEFAULTS
+
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,26 @@ class Ended:
         ]
 
 
+def built() -> bool:
+    """Whether the hook in C is built, or can be; it is built once and stays."""
+    spec = importlib.util.spec_from_file_location("build_native", ROOT / "build_native.py")
+    assert spec is not None
+    assert spec.loader is not None
+    native = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(native)
+    made = native.SOURCE.parent / f"gate_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if made.exists() and made.stat().st_mtime >= native.SOURCE.stat().st_mtime:
+        return True
+    return native.build(made.parent) is not None
+
+
 @dataclass(frozen=True)
 class Gated:
     """A folder in which processes start with a gate."""
 
     folder: Path
     root: str = "work"
+    native: bool = False
 
     @property
     def work(self) -> Path:
@@ -65,6 +83,7 @@ class Gated:
         settings = {
             "directory": str(run),
             "root": str(self.folder / self.root),
+            "native": self.native,
             "actions": {rule: action.value for rule, action in DEFAULTS.items()} | dict(actions or {}),
         }
         (place / SETTINGS_FILE).write_text(json.dumps(settings), encoding="utf-8")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from gated import Gated
@@ -185,8 +188,61 @@ def test_the_gate_is_started_once(gated: Gated) -> None:
     done = gated.python(
         "import sitecustomize; from veristep.guard.load import gate; print(gate.start('x'), gate.stands())"
     )
-    assert done.out == "python True\n", done.err
+    kind = "native" if gated.native else "python"
+    assert done.out == f"{kind} True\n", done.err
     assert [each["kind"] for each in done.told] == ["gate"]
+
+
+def test_the_gates_own_code_cannot_be_rewritten(gated: Gated) -> None:
+    rewriting = """
+from veristep.guard.load import gate, judging
+def nothing(*_): return None
+for function in (gate._Gate.unlisted, judging.unlisted):
+    try:
+        function.__code__ = nothing.__code__
+    except RuntimeError as refused:
+        print(type(refused).__name__)
+"""
+    done = gated.python(HEAD + rewriting)
+    assert done.out == "RefusedLoad\n" * 2, done.err
+    said = [each["reason"] for each in done.told if each["kind"] == "disturbed"]
+    assert len(said) == 2
+    assert all("script.py" in each for each in said)
+
+
+def test_a_gate_that_was_taken_down_tells_of_it(gated: Gated) -> None:
+    taken_down = """
+from veristep.guard.load import gate, judging
+judging.unlisted = lambda *_: None
+gate._TRY_SECONDS = 0.0
+import gc
+for each in gc.get_objects():
+    if type(each).__name__ == "_Gate":
+        each._next_try = 0.0
+for _ in range(2 * gate.TICK_EVENTS):
+    sys.audit("nothing.at.all")
+"""
+    done = gated.python(HEAD + taken_down)
+    said = [each["reason"] for each in done.told if each["kind"] == "disturbed"]
+    assert said, done.err
+
+
+def test_the_hook_costs_a_small_part_of_the_smallest_load(gated: Gated) -> None:
+    # The promise is measured in bench/gate.py; here only that nothing is slow by a factor.
+    timing = """
+import time
+data = pickle.dumps([complex(i) for i in range(2000)], 0)
+def took():
+    began = time.perf_counter()
+    pickle.loads(data)
+    return time.perf_counter() - began
+print(min(took() for _ in range(30)))
+"""
+    with_us = float(gated.python(HEAD + timing).out)
+    without = float(
+        subprocess.run([sys.executable, "-c", HEAD + timing], capture_output=True, check=True).stdout
+    )
+    assert with_us < 5 * without
 
 
 ACTS = {

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+import time
 from _thread import get_ident
 
 from veristep.guard.load.refused import RefusedLoad
@@ -30,11 +32,16 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "gate.json"
 FIND_CLASS = "pickle.find_class"
-# What the gate asks itself: it has to refuse this in the way it refuses anything.
+# What the gate asks itself: it has to refuse these in the way it refuses anything; the second is judged.
 PROBE = ("veristep.probe", "is the gate standing?")
+DEEP_PROBE = ("veristep.probe", "is it judging?")
+TICK_EVENTS = 4096  # as in gate_native.c
+_TRY_SECONDS = 20.0
 
 # Files that are opened to be imported, not loaded.
 _CODE = (".py", ".pyc", ".so", ".pth")
+
+_HERE = f"{os.path.dirname(__file__)}{os.sep}"  # noqa: PTH120 - no pathlib in every process of a run
 
 _STARTED: list[str] = []
 
@@ -48,6 +55,7 @@ class Settings:
         root: folder of the code that is on record.
         actions: what is done about the findings of each rule: ``off``, ``record``, ``alert`` or ``block``.
         began_ns: when the run began, nanoseconds since the epoch.
+        native: whether the hook in C is to stand where it was built.
     """
 
     def __init__(self, boot: str, fields: dict[str, Any]) -> None:
@@ -56,10 +64,11 @@ class Settings:
         self.root = str(fields.get("root", ""))
         self.actions: dict[str, str] = dict(fields.get("actions", {}))
         self.began_ns = int(fields.get("began_ns", 0))
+        self.native = bool(fields.get("native", True))
 
 
 def start(boot: str) -> str:
-    """Put the gate in place, once; return what stands: ``python``, or nothing where none is wanted.
+    """Put the gate in place, once; return what stands: ``native``, ``python``, or nothing wanted.
 
     What keeps it from standing is told to the supervisor; it never fails.
     """
@@ -74,21 +83,35 @@ def start(boot: str) -> str:
 
     allowed = profiles.load(*profiles.ARTIFACT)
     gate = _Gate(settings)
-    sys.addaudithook(hook(allowed, gate.unlisted, gate.actions(), gate.failed))
-    _STARTED.append("python")
+    kind = _add(allowed, gate, native=settings.native)
+    _STARTED.append(kind)
     from veristep.guard.load import notice
 
-    notice.standing(settings, _STARTED[0], stands=stands())
-    return _STARTED[0]
+    notice.standing(settings, kind, stands=stands())
+    return kind
 
 
-def stands() -> bool:
+def _add(allowed: frozenset[tuple[str, str]], gate: _Gate, *, native: bool) -> str:
+    """Add the hook: the one in C where it was built, else the one in Python; return which."""
+    if native:
+        try:
+            from veristep.guard.load import gate_native  # type: ignore[attr-defined,unused-ignore]
+        except ImportError:
+            pass
+        else:
+            gate_native.install(allowed, gate.unlisted, gate.actions(), gate.failed, RefusedLoad, gate.tick)
+            return "native"
+    sys.addaudithook(hook(allowed, gate.unlisted, gate.actions(), gate.failed, gate.tick))
+    return "python"
+
+
+def stands(probe: tuple[str, str] = PROBE) -> bool:
     """Whether the gate refuses what it has to, tried on the way every load goes.
 
     An earlier hook can have kept ours from being added without a word.
     """
     try:
-        sys.audit(FIND_CLASS, *PROBE)
+        sys.audit(FIND_CLASS, *probe)
     except RefusedLoad:
         return True
     return False
@@ -99,6 +122,7 @@ def hook(
     unlisted: Callable[[tuple[str, str], FrameType], None],
     others: Mapping[str, Action],
     failed: Callable[[Exception], None],
+    tick: Callable[[], None],
 ) -> Callable[[str, tuple[Any, ...]], None]:
     """Return a hook that lets listed names pass and hands all others on.
 
@@ -107,11 +131,18 @@ def hook(
         unlisted: judges any other pair; raises to refuse it.
         others: what is done at other events; raises to refuse, like `unlisted`.
         failed: is given any other error, which must not reach whoever raised the event.
+        tick: is called every few thousand events.
     """
     actions = dict(others)
+    count = 0
 
     def gate(event: str, args: tuple[Any, ...]) -> None:
         # Some thousand events come with an import and four with a step: this is all they cost.
+        nonlocal count
+        count += 1
+        if not count % TICK_EVENTS:
+            with contextlib.suppress(Exception):
+                tick()
         if event == "pickle.find_class":
             if args in allowed:
                 return
@@ -144,13 +175,14 @@ class _Gate:
         # Per thread, the file it opened last: bytes that are unpickled come from there, as a rule.
         self._recent: dict[int, str] = {}
         self._errors: set[str] = set()
+        self._next_try = time.monotonic() + _TRY_SECONDS
         self._own = tuple(f"{each}/" for each in (settings.boot, settings.directory) if each)
         self._torch = TorchLoads(self._unsafely)
         self._window = Window(self._acts, settings.root, self._own, self._busy)
 
     def actions(self) -> dict[str, Action]:
         """Return what is done at other events than the one for names."""
-        found: dict[str, Action] = {"open": self._opened}
+        found: dict[str, Action] = {"open": self._opened, "object.__setattr__": self._rewritten}
         if self._settings.actions.get("LOAD004", "off") != "off":
             found |= self._window.actions()
         return found
@@ -199,6 +231,30 @@ class _Gate:
             self._torch.opened(path, frame)
         self._window.opened(args, frame)
         self._recent[thread] = path
+
+    def tick(self) -> None:
+        """Try now and then whether the gate still stands, and judges; tell when it does not."""
+        now = time.monotonic()
+        if now < self._next_try or get_ident() in self._busy:
+            return
+        self._next_try = now + _TRY_SECONDS
+        if "veristep.guard.load.judging" in sys.modules and not stands(DEEP_PROBE):
+            self._say_disturbed("it does not refuse any more what it has to")
+
+    def _rewritten(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        """Somebody sets a special attribute; the gate's own functions are not to be rewritten."""
+        thing, name = args[0], args[1]
+        code = getattr(thing, "__code__", None) if type(thing) is type(hook) else None
+        if code is None or not code.co_filename.startswith(_HERE):
+            return
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self._say_disturbed(f"{where} wants to rewrite {name} of {thing.__qualname__}; refused")
+        raise RefusedLoad(f"{where} may not rewrite {name} of the gate's {thing.__qualname__}")
+
+    def _say_disturbed(self, reason: str) -> None:
+        from veristep.guard.load import notice
+
+        notice.send(self._settings, {"kind": "disturbed", "reason": reason})
 
     def failed(self, error: Exception) -> None:
         """Tell, once for each kind of error, that the gate could not do its work."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import veristep
 from veristep.guard.load import artifact, calls, notice, origin, stack
-from veristep.guard.load.gate import Settings
+from veristep.guard.load.gate import DEEP_PROBE, Settings
 from veristep.guard.load.judge import Lists, judge
 from veristep.guard.load.refused import RefusedLoad
 from veristep.guard.load.window import installed_prefixes
@@ -39,6 +39,9 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
     if not _lists:
         _lists.append(Lists())
         _installed.append(installed_prefixes())
+    if (module, name) == DEEP_PROBE:
+        _probed()
+        return
     load = stack.look(frame, _installed[0], _OWN)
     named = origin.of(module, name, settings.root, _installed[0], settings.began_ns)
     if load.source is stack.Source.COMPILE_CACHE:
@@ -52,6 +55,13 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
         return {"kind": "name", "module": module, "name": name, "why": judgement.why, "arguments": given}
 
     _tell(settings, judgement.rule, (module, name), load, recent, describe)
+
+
+def _probed() -> None:
+    """Answer the gate's own trial: refuse, if what runs code is still taken for that."""
+    known = origin.Named("posix", "system", origin.Origin.STANDARD)
+    if judge(stack.Source.ARTIFACT, known, _lists[0]).rule:
+        raise RefusedLoad("the gate judges")
 
 
 def acts(

@@ -47,6 +47,9 @@ def finding(notice: Notice) -> Finding | None:
     return make(notice) if make else None
 
 
+_IN_PYTHON = "the hook in Python stood: the one in C was not built"
+
+
 class Loads(Check):
     """Nothing is deserialised unseen."""
 
@@ -82,7 +85,7 @@ class Loads(Check):
         if kind == "gate" and isinstance(pid, int):
             self._gates[pid] = str(line.get("gate")) if line.get("stands") else ""
             return [] if line.get("stands") else [disturbed.of(line)]
-        if kind == "failed":
+        if kind in ("failed", "disturbed"):
             return [disturbed.of(line)]
         found = finding(line)
         return [found] if found else []
@@ -111,4 +114,8 @@ class Loads(Check):
         standing = sum(1 for gate in self._gates.values() if gate)
         missing = len(self._gates) - standing
         reasons = {"the gate does not stand": missing} if missing else {}
-        return {"processes": Tally(len(self._gates), standing, reasons)} if self._gates else {}
+        found = {"processes": Tally(len(self._gates), standing, reasons)} if self._gates else {}
+        native = sum(1 for gate in self._gates.values() if gate == "native")
+        if native:
+            found["gates in C"] = Tally(standing, native, {_IN_PYTHON: standing - native})
+        return found
