@@ -152,8 +152,30 @@ def repository(folder: Path) -> Repository | None:
     root = top.decode().strip()
     commit = (_git(folder, "rev-parse", "--verify", "-q", "HEAD") or b"").decode().strip()
     branch = (_git(folder, "symbolic-ref", "--short", "-q", "HEAD") or b"").decode().strip()
-    diff = _git(Path(root), "diff", "--no-ext-diff", "--binary", "HEAD") if commit else b""
+    diff = _diff(Path(root)) if commit else b""
     return Repository(root, commit, branch, diff or b"")
+
+
+def _diff(root: Path) -> bytes | None:
+    """Return the uncommitted changes, without running filters or converters that the repository brings."""
+    listed = _git(
+        root,
+        "config",
+        "--show-scope",
+        "-z",
+        "--name-only",
+        "--get-regexp",
+        r"^filter\..*\.(clean|process)$",
+    )
+    parts = (listed or b"").decode("utf-8", "surrogateescape").split("\0")
+    own = [
+        name for scope, name in zip(parts[::2], parts[1::2], strict=False) if scope in ("local", "worktree")
+    ]
+    # An empty one is passed over; a filter of the user's own, such as that of git-lfs, is theirs to trust.
+    off = [part for name in own for part in ("-c", f"{name}=")]
+    off += [part for name in own for part in ("-c", f"{name.rpartition('.')[0]}.required=false")]
+    options = ("--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty", "--binary")
+    return _git(root, *off, "diff", *options, "HEAD")
 
 
 def repository_files(root: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from veristep.supervise.checks.code import CodeCheck
 from veristep.supervise.checks.compile_cache import CompileCaches
 from veristep.supervise.checks.data import DataCheck
 from veristep.supervise.checks.executed import Executed
@@ -14,6 +15,7 @@ from veristep.supervise.checks.protocol import Maker
 
 EVERY: Sequence[Maker] = (
     CompileCaches,
+    CodeCheck,
     DataCheck,
     Executed,
     FileCheck,

@@ -1,0 +1,1 @@
+"""The repository a run starts from, read without executing anything it configures."""
