@@ -9,7 +9,7 @@ import pickle
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import BuiltinMethodType, FrameType
 
 from blake3 import blake3
@@ -21,6 +21,7 @@ DIGEST_BYTES = 4 << 30
 PICKLE_BYTES = 64 << 20
 _BLOCK = 1 << 22
 _NEAR_FRAMES = 12
+_READS, _SOME_READS = "the unpickler reads it", "an unpickler of this process reads it"
 _OPENED_LAST = "this thread opened it last before the load; digested when the load was stopped"
 # Objects of loaders that hold a file: torch's.
 _HOLDERS = ("_open_file", "_open_zipfile_reader")
@@ -37,6 +38,7 @@ class Artifact:
         digest: ``blake3:`` of all its bytes, read through the same descriptor; empty when not taken.
         status: owner, mode, times and size at that moment; empty for bytes.
         data: the pickled bytes, as far as they could be had.
+        certain: whether an unpickler reads these very bytes, and not only somebody near it.
     """
 
     path: str = ""
@@ -44,6 +46,7 @@ class Artifact:
     digest: str = ""
     status: tuple[tuple[str, int], ...] = ()
     data: bytes = b""
+    certain: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """Return the JSON form, without the bytes."""
@@ -57,14 +60,16 @@ def find(frames: tuple[FrameType, ...], recent: str = "") -> Artifact:
         frames: of the load, from the innermost on.
         recent: path of the file this thread opened last.
     """
-    data = b""
+    data, certain = b"", False
     for thing, how in (*_read_by_unpicklers(), *_held_by_frames(frames)):
+        read = how in (_READS, _SOME_READS)
         if isinstance(thing, io.BytesIO):
-            data = data or thing.getvalue()[:PICKLE_BYTES]
+            if not data:
+                data, certain = thing.getvalue()[:PICKLE_BYTES], read
             continue
         found = _of_file(thing, how, data)
         if found is not None:
-            return found
+            return replace(found, certain=certain if data else read)
     packaged = _packages(frames)
     for path, how in ((packaged, "the package importer reads it"), (recent, _OPENED_LAST)):
         found = _of_path(path, how, data) if path else None
@@ -88,8 +93,7 @@ def _read_by_unpicklers() -> list[tuple[object, str]]:
         for held in gc.get_referents(each):
             owner = getattr(held, "__self__", None) if type(held) is BuiltinMethodType else held
             if isinstance(owner, io.IOBase):
-                how = "an unpickler of this process reads it" if others else "the unpickler reads it"
-                found.append((owner, how))
+                found.append((owner, _SOME_READS if others else _READS))
                 break
     return found
 

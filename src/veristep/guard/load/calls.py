@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 _LONGEST = 600
@@ -27,6 +28,71 @@ def arguments(data: bytes, module: str, name: str) -> str:
         except Exception:  # noqa: BLE001 - whatever the bytes are, there is nothing to tell
             return ""
     return ""
+
+
+def reaches_members(data: bytes, is_enumeration: Callable[[str, str], bool]) -> bool:
+    """Whether these bytes use ``getattr`` for nothing but members of enumerations, and use it.
+
+    Args:
+        data: pickles, one after another.
+        is_enumeration: says of a pair whether it is one.
+    """
+    stream, fine = io.BytesIO(data), 0
+    for _ in range(_MOST_PICKLES):
+        reader = _Members(stream, is_enumeration)
+        try:
+            reader.load()
+        except _Misused:
+            return False
+        except Exception:  # noqa: BLE001 - what is behind the last pickle, or no pickle
+            return fine > 0 and stream.tell() > 0
+        fine += reader.fine
+    return fine > 0
+
+
+class _Misused(BaseException):
+    pass
+
+
+class _Members(pickle.Unpickler):
+    def __init__(self, stream: io.BytesIO, is_enumeration: Callable[[str, str], bool]) -> None:
+        super().__init__(stream)
+        self._is_enumeration = is_enumeration
+        self._getattr: Any = None
+        self.fine = 0
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a placeholder; the one for ``getattr`` looks at what it is called with."""
+        reader = self
+        if name == "getattr":
+            if self._getattr is None:
+
+                def called(_kind: Any, *args: Any) -> _Result:
+                    reader.check(args)
+                    return _Result("member")
+
+                self._getattr = type("getattr", (), {"__new__": called})
+            return self._getattr
+
+        def made(_kind: Any, *args: Any, **_more: Any) -> _Result:
+            if any(each is reader._getattr for each in args):
+                raise _Misused
+            return _Result("made")
+
+        return type("named", (), {"__new__": made, "pair": (module, name)})
+
+    def persistent_load(self, _pid: Any) -> Any:
+        """Return a placeholder for what lies outside the pickle."""
+        return _Result("outside")
+
+    def check(self, args: tuple[Any, ...]) -> None:
+        """Raise unless these are an enumeration and the plain name of a member."""
+        owner, name = args if len(args) == 2 else (None, "")
+        pair = getattr(owner, "pair", None) if isinstance(owner, type) else None
+        plain = isinstance(name, str) and name.isidentifier() and not name.startswith("_")
+        if pair is None or not plain or not self._is_enumeration(*pair):
+            raise _Misused
+        self.fine += 1
 
 
 class _Seen(BaseException):

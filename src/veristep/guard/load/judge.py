@@ -77,10 +77,15 @@ def _execution(source: Source, named: Named, listed: Lists) -> str:
 
 
 class Lists:
-    """The profiles a judgement rests on."""
+    """The profiles a judgement rests on.
+
+    Attributes:
+        enumerations: classes of which members may be reached by name.
+    """
 
     def __init__(self) -> None:
         self._passes = profiles.load(*profiles.ARTIFACT)
+        self.enumerations = profiles.load("enums")
         self._cache = profiles.load("compile_cache")
         execution = profiles.load(profiles.EXECUTION)
         self._executes = execution

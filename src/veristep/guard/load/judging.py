@@ -5,7 +5,9 @@ Imported when that happens for the first time in a process; most never need it.
 
 from __future__ import annotations
 
+import enum
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
@@ -21,6 +23,10 @@ from veristep.guard.load.window import installed_prefixes
 # A load that names a thousand unlisted classes is told of so often, and counted after that.
 _MOST_NOTICES = 200
 _BLOCK = "block"
+# What a run's files need of its own code is told for the project's profile; that alone refuses nothing.
+LEARNED = "LOAD008"
+OWN = origin.Origin.OWN
+_GETATTR = (("builtins", "getattr"), ("__builtin__", "getattr"))
 
 _OWN = f"{os.path.dirname(os.path.abspath(veristep.__file__))}/"  # noqa: PTH100, PTH120
 _lists: list[Lists] = []
@@ -47,14 +53,27 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
     if load.source is stack.Source.COMPILE_CACHE:
         named = replace(named, exposed=origin.exposed_cache())
     judgement = judge(load.source, named, _lists[0])
-    if not judgement.rule:
+    kind = "name" if judgement.rule else "needs"
+    if not judgement.rule and not (load.source is stack.Source.ARTIFACT and named.origin is OWN):
         return
+    if (module, name) in _GETATTR and load.source is not stack.Source.COLLECTIVE:
+        found = artifact.find(load.frames, recent)
+        if found.certain and calls.reaches_members(found.data, _is_enumeration):
+            return  # how some versions of Python keep the members of an enumeration
 
     def describe(found: artifact.Artifact) -> dict[str, Any]:
-        given = calls.arguments(found.data, module, name) if found.data else ""
-        return {"kind": "name", "module": module, "name": name, "why": judgement.why, "arguments": given}
+        given = calls.arguments(found.data, module, name) if found.data and judgement.rule else ""
+        return {"kind": kind, "module": module, "name": name, "why": judgement.why, "arguments": given}
 
-    _tell(settings, judgement.rule, (module, name), load, recent, describe)
+    _tell(settings, judgement.rule or LEARNED, (module, name), load, recent, describe)
+
+
+def _is_enumeration(module: str, name: str) -> bool:
+    """Whether a pair is an enumeration: one of a profile, or one that is imported already."""
+    if (module, name) in _lists[0].enumerations:
+        return True
+    thing = getattr(sys.modules.get(module), "__dict__", {}).get(name)
+    return isinstance(thing, type) and issubclass(thing, enum.Enum)
 
 
 def _probed() -> None:
@@ -111,7 +130,7 @@ def _tell(
     action = settings.actions.get(rule, "off")
     if action == "off":
         return
-    blocked = action == _BLOCK
+    blocked = action == _BLOCK and rule != LEARNED
     key = (rule, *about)
     if not blocked and (key in _told or len(_told) >= _MOST_NOTICES):
         return

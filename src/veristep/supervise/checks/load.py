@@ -10,11 +10,12 @@ from typing import Any
 
 from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding
-from veristep.guard.load import acts, disturbed, executes, exposed, remote, unlisted, unsafe
+from veristep.guard.load import acts, disturbed, executes, exposed, learned, remote, unlisted, unsafe
 from veristep.guard.load.gate import SETTINGS_FILE
 from veristep.guard.load.notice import FILE
 from veristep.guard.load.told import Notice
 from veristep.guard.policy import Action, Policy
+from veristep.ledger.entries import Draft
 from veristep.supervise.checks.protocol import Check, Subject
 
 # What is done unless a policy says otherwise: refused is what is certainly execution.
@@ -25,6 +26,7 @@ DEFAULTS: Mapping[str, Action] = {
     acts.RULE.id: Action.BLOCK,
     remote.RULE.id: Action.ALERT,
     unsafe.RULE.id: Action.ALERT,
+    learned.RULE.id: Action.ALERT,
 }
 _NAMES: Mapping[str, Callable[[Notice], Finding]] = {
     executes.RULE.id: executes.of,
@@ -61,6 +63,7 @@ class Loads(Check):
         self._read = 0
         self._processes: set[int] = set()
         self._gates: dict[int, str] = {}
+        self._profile = learned.Profile()
 
     def before(self) -> list[Finding]:
         """Leave the gates their settings; a policy that wants nothing of them wants no gate."""
@@ -75,6 +78,7 @@ class Loads(Check):
         }
         place = Path(self._subject.boot) / SETTINGS_FILE
         place.write_text(json.dumps(settings), encoding="utf-8")
+        self._profile = self._learned()
         return []
 
     def hear(self, line: Mapping[str, Any]) -> list[Finding]:
@@ -87,8 +91,10 @@ class Loads(Check):
             return [] if line.get("stands") else [disturbed.of(line)]
         if kind in ("failed", "disturbed"):
             return [disturbed.of(line)]
-        found = finding(line)
-        return [found] if found else []
+        found = [finding(line)]
+        if kind in ("name", "needs"):
+            found.append(self._profile.hear(line))
+        return [each for each in found if each]
 
     def look(self) -> list[Finding]:
         """Take what gates wrote down because nobody listened."""
@@ -106,8 +112,20 @@ class Loads(Check):
         return found
 
     def finish(self) -> list[Finding]:
-        """Take what was written down at the end."""
-        return self.look()
+        """Take what was written down at the end, and leave what this run's files needed on record."""
+        found = self.look()
+        if self._profile.wanted:
+            subject = self._subject
+            subject.ledger.append(Draft(learned.ENTRY, self._profile.body(), subject.run, subject.project))
+        return found
+
+    def _learned(self) -> learned.Profile:
+        """Return what the project's earlier runs needed."""
+        ledger = self._subject.ledger
+        project = next(ledger.entries(run=self._subject.run, kind="run.opened")).project
+        runs = sum(1 for entry in ledger.entries(kind="run.closed") if entry.project == project)
+        entries = (entry for entry in ledger.entries(kind=learned.ENTRY) if entry.project == project)
+        return learned.Profile.of(runs, (entry.body for entry in entries))
 
     def coverage(self) -> Mapping[str, Tally]:
         """Return in how many processes the gate stood."""
