@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -24,6 +26,37 @@ from veristep.supervise.checks.protocol import Subject
 from veristep.supervise.data.declared import Declared
 
 
+@cache
+def trained() -> list[tuple[str, int, bytes]]:
+    """Return what three epochs of training write: name, step and content, in the order of writing."""
+    torch.manual_seed(3)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 2))
+    optimizer = torch.optim.AdamW(model.parameters())
+    found = []
+    for epoch in (1, 2, 3):
+        optimizer.zero_grad()
+        model(torch.randn(5, 4)).square().sum().backward()
+        optimizer.step()
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
+        found.append((f"epoch{epoch}.pt", 10 * epoch, saved(state)))
+    for step in (20, 30):
+        names = {}
+        for number, (key, tensor) in enumerate(list(model.state_dict().items())[:2], 1):
+            names[key] = f"model-{number:05}-of-00002.bin"
+            found.append((f"sharded/{names[key]}", step, saved({key: tensor + step})))
+        index = json.dumps({"weight_map": names}).encode()
+        found.append(("sharded/model.bin.index.json", step, index))
+    found.append(("base.pt", 30, saved(model.state_dict())))
+    return found
+
+
+def saved(state: object) -> bytes:
+    """Return what `torch.save` writes."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
 @dataclass
 class Checkpoints:
     """What a run of three epochs left: ``out/epoch*.pt``, ``out/sharded/``, ``out/base.pt``."""
@@ -38,50 +71,26 @@ class Checkpoints:
 
     def train(self) -> None:
         """Write checkpoints, and put that into the ledger as a run's supervisor does."""
-        torch.manual_seed(3)
-        sharded = self.out / "sharded"
-        sharded.mkdir(parents=True)
-        self.ledger.append(Draft("run.opened", {"started_ns": 1}, "r"))
-        model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 2))
-        optimizer = torch.optim.AdamW(model.parameters())
-        for epoch in (1, 2, 3):
-            optimizer.zero_grad()
-            model(torch.randn(5, 4)).square().sum().backward()
-            optimizer.step()
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
-            torch.save(state, self.out / f"epoch{epoch}.pt")
-            self.wrote(self.out / f"epoch{epoch}.pt", 10 * epoch)
-        self._shards(sharded, model)
-        torch.save(model.state_dict(), self.out / "base.pt")
-        self.wrote(self.out / "base.pt", 30)
-        self.ledger.append(Draft("run.closed", {"steps": {"0": 30}, "returncode": 0, "ended_ns": 2}, "r"))
+        (self.out / "sharded").mkdir(parents=True)
+        drafts = [Draft("run.opened", {"started_ns": 1}, "r")]
+        for name, step, data in trained():
+            path = self.out / name
+            path.write_bytes(data)
+            if step == 20 and "sharded/model-" in name:
+                (self.folder / f"old-{name[18]}").write_bytes(data)
+            drafts += self._written(path, step)
+        end: dict[str, Json] = {"steps": {"0": 30}, "returncode": 0, "ended_ns": 2}
+        self.ledger.append(*drafts, Draft("run.closed", end, "r"))
 
-    def _shards(self, folder: Path, model: torch.nn.Module) -> None:
-        for step in (20, 30):
-            names = {}
-            for number, (key, tensor) in enumerate(list(model.state_dict().items())[:2], 1):
-                name = f"model-{number:05}-of-00002.bin"
-                torch.save({key: tensor + step}, folder / name)
-                names[key] = name
-                if step == 20:
-                    (folder.parent / f"old-{number}").write_bytes((folder / name).read_bytes())
-                self.wrote(folder / name, step)
-            (folder / "model.bin.index.json").write_text(json.dumps({"weight_map": names}))
-            self.wrote(folder / "model.bin.index.json", step)
-        for old in self.out.glob("old-*"):
-            old.rename(self.folder / old.name)
-
-    def wrote(self, path: Path, step: int, run: str = "r") -> None:
-        """Log a writing, with the parts of what was written."""
+    def _written(self, path: Path, step: int) -> list[Draft]:
         data = path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         body: dict[str, Json] = {
             "path": str(path), "size": len(data), "sha256": sha256, "step": step, "stream": "0",
         }  # fmt: skip
-        self.ledger.append(Draft("artifact.written", body, run, "", frozenset({"path"})))
+        drafts = [Draft("artifact.written", body, "r", "", frozenset({"path"}))]
         members = describe(path)
-        if members is not None:
-            store.save(self.ledger, sha256, members, run, "")
+        return drafts + ([store.draft(self.ledger, sha256, members, "r", "")] if members else [])
 
     def verify(self) -> CheckResult:
         """Hold the folder against the record, as ``veristep verify out`` does."""

@@ -89,9 +89,11 @@ class _Folder:
             for each in recorded.values()
             if not os.path.lexists(each.path) and self._known.removal(each) is None
         ]
+        told = {finding.evidence.get("path") for finding in self._findings}
         for each in missing:
             self._counted[""] += 1
-            self._findings.append(self._gone(each, there))
+            if each.path not in told:
+                self._findings.append(self._gone(each, there))
 
     def _gone(self, written: Written, there: set[str]) -> Finding:
         folder = os.path.dirname(written.path)  # noqa: PTH120

@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from datarun import DataRun
 from lab import Lab, python
 from locked_data import Data
 from veristep.core.verdicts import Finding, Severity
-from veristep.guard.policy import Policy
-from veristep.record.reads import NOTES
-from veristep.supervise.checks.data import DataCheck
-from veristep.supervise.checks.protocol import Subject
 from veristep.supervise.data import watching
-from veristep.supervise.data.declared import look_up
-
-
-class Run:
-    """A run's check, driven by hand."""
-
-    def __init__(self, data: Data, *names: str) -> None:
-        self.data = data
-        self.boot = data.folder.parent / "boot"
-        self.boot.mkdir()
-        here = data.folder.parent
-        declared = look_up(data.ledger, names or ("set",), here)
-        subject = Subject(
-            "r", "p", ("x",), here, here, {}, self.boot, data.ledger, Policy(), declared, time.time_ns()
-        )
-        self.check = DataCheck(subject)
-        self.found: list[Finding] = list(self.check.before())
-
-    def step(self, number: int) -> None:
-        self.check.hear({"type": "step", "step": number})
-
-    def opened(self, path: Path, *, size: int | None = None) -> None:
-        status = path.stat()
-        line = ["read", str(path), status.st_size if size is None else size, status.st_mtime_ns]
-        with (self.boot / NOTES).open("a") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def until(self, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
-        while not ready():
-            assert time.monotonic() < deadline
-            self.found += self.check.look()
-            time.sleep(0.01)
-
-    def swept(self) -> None:
-        self.until(lambda: self.check._watching is not None and self.check._watching.swept)
-        assert self.check._watching is not None
-        self.check._watching._swept.clear()
-        self.until(lambda: self.check._watching is not None and self.check._watching.swept)
-
-    def end(self) -> list[Finding]:
-        self.found += self.check.finish()
-        return self.found
 
 
 @pytest.fixture
-def run(data: Data, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(data: Data, monkeypatch: pytest.MonkeyPatch) -> DataRun:
     monkeypatch.setattr(watching, "SWEEP_SECONDS", 0.02)
     data.lock()
-    return Run(data)
+    return DataRun(data)
 
 
 def rules(found: list[Finding]) -> list[str]:
     return sorted(each.rule for each in found)
 
 
-def test_untouched_data_gives_no_finding_and_says_what_was_drawn(run: Run) -> None:
+def test_untouched_data_gives_no_finding_and_says_what_was_drawn(run: DataRun) -> None:
     run.opened(run.data.folder / "shard-0.bin")
     run.swept()
     assert run.end() == []
@@ -85,7 +36,7 @@ def test_untouched_data_gives_no_finding_and_says_what_was_drawn(run: Run) -> No
         assert "would have been missed with chance" in next(iter(chunks.not_checked))
 
 
-def test_all_of_small_data_is_read_in_time(run: Run) -> None:
+def test_all_of_small_data_is_read_in_time(run: DataRun) -> None:
     def all_read() -> bool:
         chunks = run.check.coverage()["chunks"]
         return chunks.total > 0 and chunks.checked == chunks.total
@@ -95,14 +46,14 @@ def test_all_of_small_data_is_read_in_time(run: Run) -> None:
     assert run.check.coverage()["chunks"].not_checked == {}
 
 
-def test_data_changed_before_the_run_is_found_at_its_start(run: Run) -> None:
+def test_data_changed_before_the_run_is_found_at_its_start(run: DataRun) -> None:
     path = run.data.folder / "shard-1.bin"
     path.write_bytes(b"x" + path.read_bytes()[1:])
     run.swept()
     assert rules(run.end()) == ["DATA001"]
 
 
-def test_data_copied_anew_with_the_same_content_is_no_finding(run: Run) -> None:
+def test_data_copied_anew_with_the_same_content_is_no_finding(run: DataRun) -> None:
     path = run.data.folder / "shard-1.bin"
     content = path.read_bytes()
     path.unlink()
@@ -112,7 +63,7 @@ def test_data_copied_anew_with_the_same_content_is_no_finding(run: Run) -> None:
     assert run.end() == []
 
 
-def test_a_change_between_steps_is_found_with_the_steps(run: Run) -> None:
+def test_a_change_between_steps_is_found_with_the_steps(run: DataRun) -> None:
     run.step(9)
     run.swept()
     path = run.data.folder / "labels" / "train.csv"
@@ -128,7 +79,7 @@ def test_a_change_between_steps_is_found_with_the_steps(run: Run) -> None:
 
 
 @pytest.mark.parametrize("how", ["in place", "renamed"])
-def test_a_file_replaced_and_put_back_unseen_is_a_warning(run: Run, how: str) -> None:
+def test_a_file_replaced_and_put_back_unseen_is_a_warning(run: DataRun, how: str) -> None:
     run.swept()
     path = run.data.folder / "shard-2.bin"
     content, status = path.read_bytes(), path.stat()
@@ -148,7 +99,7 @@ def test_a_file_replaced_and_put_back_unseen_is_a_warning(run: Run, how: str) ->
     assert finding.evidence["path"] == str(path)
 
 
-def test_another_mode_or_name_is_only_a_note(run: Run) -> None:
+def test_another_mode_or_name_is_only_a_note(run: DataRun) -> None:
     run.swept()
     path = run.data.folder / "shard-2.bin"
     path.chmod(0o600)
@@ -158,7 +109,7 @@ def test_another_mode_or_name_is_only_a_note(run: Run) -> None:
     assert {(each.rule, each.severity) for each in run.end()} == {("DATA005", Severity.INFO)}
 
 
-def test_a_file_that_was_another_one_when_it_was_opened_is_found(run: Run) -> None:
+def test_a_file_that_was_another_one_when_it_was_opened_is_found(run: DataRun) -> None:
     run.opened(run.data.folder / "shard-0.bin", size=17)
     run.swept()
     (finding,) = run.end()
@@ -166,7 +117,7 @@ def test_a_file_that_was_another_one_when_it_was_opened_is_found(run: Run) -> No
     assert str(finding.evidence["got"]).startswith("17 bytes")
 
 
-def test_a_file_that_goes_missing_is_found_once(run: Run) -> None:
+def test_a_file_that_goes_missing_is_found_once(run: DataRun) -> None:
     run.swept()
     (run.data.folder / "shard-0.bin").unlink()
     run.until(lambda: bool(run.found))
@@ -175,7 +126,7 @@ def test_a_file_that_goes_missing_is_found_once(run: Run) -> None:
 
 
 def test_a_changed_chunk_that_keeps_every_time_is_found_when_it_is_drawn(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: DataRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What root, or a broken disk, can do: the state says untouched, the bytes say otherwise."""
     run.swept()
@@ -195,7 +146,7 @@ def test_a_changed_chunk_that_keeps_every_time_is_found_when_it_is_drawn(
     assert rules(run.end()) == ["DATA001"]
 
 
-def test_what_is_read_and_no_manifest_knows_is_named(run: Run) -> None:
+def test_what_is_read_and_no_manifest_knows_is_named(run: DataRun) -> None:
     poison = run.data.folder / "shard-7.bin"
     poison.write_bytes(b"poison")
     os.utime(poison, (1, 1))
@@ -215,7 +166,7 @@ def test_what_is_read_and_no_manifest_knows_is_named(run: Run) -> None:
 
 def test_data_that_is_not_locked_is_said_to_be_unchecked(data: Data) -> None:
     data.lock()
-    run = Run(data, "set", "other")
+    run = DataRun(data, "set", "other")
     assert run.end() == []
     tally = run.check.coverage()["manifests"]
     assert (tally.total, tally.checked) == (2, 1)
@@ -225,7 +176,7 @@ def test_data_that_is_not_locked_is_said_to_be_unchecked(data: Data) -> None:
 def test_a_damaged_manifest_is_not_shown_as_checked(data: Data) -> None:
     digest = data.lock().locked.digest
     data.ledger.objects.path(digest).write_bytes(b"damaged")
-    run = Run(data)
+    run = DataRun(data)
     run.end()
     assert "cannot be used" in next(iter(run.check.coverage()["files"].not_checked))
 

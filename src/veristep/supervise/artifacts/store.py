@@ -17,13 +17,22 @@ def save(ledger: Ledger, sha256: str, members: Members, run: str, project: str) 
     Raises:
         VeristepError: the ledger does not take it.
     """
+    ledger.append(draft(ledger, sha256, members, run, project))
+
+
+def draft(ledger: Ledger, sha256: str, members: Members, run: str, project: str) -> Draft:
+    """Put the parts of a file into the object store, and return the entry that names them.
+
+    Raises:
+        VeristepError: the store does not take them.
+    """
     body: dict[str, Json] = {
         "sha256": sha256,
         "kind": members.kind,
         "members": len(members.members),
         "objects": ledger.objects.put(members.encode()),
     }
-    ledger.append(Draft(DESCRIBED, body, run, project))
+    return Draft(DESCRIBED, body, run, project)
 
 
 def find(ledger: Ledger, sha256: str) -> Members | None:

@@ -49,6 +49,7 @@ class FileCheck(Check):
         self._known = Known()
         self._protection: Protection | None = None
         self._contents: dict[str, str] = {}
+        self._indexes: set[str] = set()
         self._later: dict[str, FileNow] = {}
         self._told: set[tuple[str, str]] = set()
         self._loaded: Counter[str] = Counter()
@@ -76,6 +77,7 @@ class FileCheck(Check):
         deadline = time.monotonic() + FINISH_SECONDS
         while self._done < self._open and time.monotonic() < deadline and self._error is None:
             time.sleep(0.01)
+        self._check_shards()
         for now in self._later.values():
             late = judge(self._subject.ledger, self._known, now).finding
             if late is not None:
@@ -136,7 +138,13 @@ class FileCheck(Check):
         if recorded or (self._protection is not None and self._protection.covers(note.path, real)):
             self._judge(note.path, note)
         if shards.is_index(note.path):
-            for each in shards.check(Path(note.path), self._known, self._contents):
+            self._indexes.add(note.path)
+            self._check_shards()
+
+    def _check_shards(self) -> None:
+        """Look whether what indexes name belongs together; again at the end, when all of it was read."""
+        for index in sorted(self._indexes):
+            for each in shards.check(Path(index), self._known, self._contents):
                 self._tell(each)
 
     def _judge(self, path: str, note: Note | None) -> None:
