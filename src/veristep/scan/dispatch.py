@@ -5,13 +5,28 @@ from __future__ import annotations
 import struct
 import zlib
 
-from veristep.scan.formats import native, pickles, plain, zips
+from veristep.scan.formats import (
+    gguf,
+    hdf5,
+    native,
+    npy,
+    onnx,
+    packed,
+    pickles,
+    plain,
+    tars,
+    tensors,
+    texts,
+    zips,
+)  # fmt: skip
 from veristep.scan.looking import Format, Item, LimitError, Looking
 from veristep.scan.seen import Sort
 from veristep.scan.source import ShortError
 
 # In this order: the last takes everything.
-FORMATS: tuple[Format, ...] = (zips, native, pickles, plain)
+FORMATS: tuple[Format, ...] = (
+    zips, native, npy, gguf, hdf5, packed, tars, tensors, texts, pickles, onnx, plain,
+)  # fmt: skip
 _HEAD = 512
 
 

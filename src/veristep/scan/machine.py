@@ -72,14 +72,15 @@ class Trace:
         return bool(self.patches) or Standing.EXECUTES in self.names.values()
 
 
-class _Named(type):
+class Named(type):
     """The class of stand-ins for names; they are classes, as NEWOBJ and OBJ demand."""
 
     pair: tuple[str, str]
     standing: Standing
-    trace: _Recorder
+    trace: Recorder
 
     def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        """Note the call, and return what stands for its result."""
         del named
         return cls.trace.called(cls, arguments)
 
@@ -90,12 +91,15 @@ class _Named(type):
         cls.trace.patched(cls, f"item {described(key)} = {described(value)}")
 
     def append(cls, value: Any) -> None:
+        """Note it."""
         cls.trace.patched(cls, f"appending {described(value)}")
 
     def extend(cls, values: Any) -> None:
+        """Note it."""
         cls.trace.patched(cls, f"appending {described(values)}")
 
     def add(cls, value: Any) -> None:
+        """Note it."""
         cls.trace.patched(cls, f"adding {described(value)}")
 
     def __repr__(cls) -> str:
@@ -105,58 +109,65 @@ class _Named(type):
 class _Base:
     def __new__(cls, *arguments: Any, **named: Any) -> Any:
         del named
-        return cast("_Named", cls).trace.called(cast("_Named", cls), arguments)
+        return cast("Named", cls).trace.called(cast("Named", cls), arguments)
 
 
-class _Made:
+class Made:
     """What an allowed call would have returned."""
 
-    __slots__ = ("arguments", "holds", "of", "trace")
+    __slots__ = ("arguments", "holds", "of", "state", "trace")
 
-    def __init__(self, of: tuple[str, str], trace: _Recorder, arguments: tuple[Any, ...] = ()) -> None:
+    def __init__(self, of: tuple[str, str], trace: Recorder, arguments: tuple[Any, ...] = ()) -> None:
         self.of = of
         self.trace = trace
         self.arguments = arguments if of in _REMEMBERED else ()
-        self.holds: _Named | None = None
+        self.holds: Named | None = None
+        self.state: Any = None
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Note the call."""
         del named
         self.trace.trace.odd.append(f"calls what {'.'.join(self.of)} returned, with {described(arguments)}")
-        return _Made(self.of, self.trace)
+        return Made(self.of, self.trace)
 
     def __setstate__(self, state: Any) -> None:
+        if self.of in _REMEMBERED:
+            self.state = state
         self.trace.state_set(self, state)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if type(value) is _Named:
+        if type(value) is Named:
             self.holds = value
 
     def append(self, value: Any) -> None:
-        pass
+        """Take a value."""
 
     def extend(self, values: Any) -> None:
-        pass
+        """Take values."""
 
     def add(self, value: Any) -> None:
-        pass
+        """Take a value."""
 
     def __repr__(self) -> str:
         return f"{'.'.join(self.of)}(…)"
 
 
 # Whose arguments say what follows in the file, or what a hook is.
-_REMEMBERED = frozenset({("numpy", "dtype"), ("collections", "OrderedDict")})
+_REMEMBERED = frozenset(
+    {("numpy", "dtype"), ("collections", "OrderedDict"), ("joblib.numpy_pickle", "NumpyArrayWrapper")}
+)
 
 
-class _Recorder:
+class Recorder:
     """Keeps the trace while a pickle runs."""
 
     def __init__(self, names: Names) -> None:
         self.known = names
         self.trace = Trace()
-        self._named: dict[tuple[str, str], _Named] = {}
+        self._named: dict[tuple[str, str], Named] = {}
 
-    def named(self, module: str, name: str) -> _Named:
+    def named(self, module: str, name: str) -> Named:
+        """Return the stand-in for a name, and note it."""
         pair = (str(module), str(name))
         found = self._named.get(pair)
         if found is None:
@@ -166,15 +177,16 @@ class _Recorder:
             found = self._named[pair] = self._stand_in(pair, standing)
         return found
 
-    def _stand_in(self, pair: tuple[str, str], standing: Standing) -> _Named:
-        return _Named("Named", (_Base,), {"pair": pair, "standing": standing, "trace": self})
+    def _stand_in(self, pair: tuple[str, str], standing: Standing) -> Named:
+        return Named("Named", (_Base,), {"pair": pair, "standing": standing, "trace": self})
 
-    def called(self, what: _Named, arguments: tuple[Any, ...]) -> Any:
+    def called(self, what: Named, arguments: tuple[Any, ...]) -> Any:
+        """Return what a call would, and note it where it is not harmless."""
         check = _CHECKS.get(what.pair)
         if (check is None and what.standing is Standing.ALLOWED) or (
             check is not None and check(self, arguments)
         ):
-            return _Made(what.pair, self, arguments)
+            return Made(what.pair, self, arguments)
         standing = what.standing
         if what.pair in _JUDGED_BY_CALL:
             self.trace.names[what.pair] = standing
@@ -185,18 +197,27 @@ class _Recorder:
             self.trace.calls.append(Call(*what.pair, described(arguments), standing))
         return self._stand_in((what.pair[0], f"{what.pair[1]}(…)"), standing)
 
-    def patched(self, what: _Named, how: str) -> None:
+    def take(self, inner: Trace) -> None:
+        """Add what a pickle inside of this one did."""
+        self.trace.names.update(inner.names)
+        self.trace.calls += inner.calls
+        self.trace.patches += inner.patches
+        self.trace.odd += inner.odd
+        self.trace.nested += inner.nested
+
+    def patched(self, what: Named, how: str) -> None:
+        """Note that something itself is changed."""
         # State given to what a forbidden call returned: the call itself is told.
         if not what.pair[1].endswith("(…)") and len(self.trace.patches) < _MOST_CALLS:
             self.trace.patches.append(f"{what!r}: {how}")
 
-    def state_set(self, made: _Made, state: Any) -> None:
+    def state_set(self, made: Made, state: Any) -> None:
         """Hooks and methods stored in an object run when it is used."""
         for part in state if isinstance(state, tuple) else (state,):
             if isinstance(part, dict):
                 for key, value in part.items():
                     hook = _hook(value) if isinstance(key, str) and key.endswith("_hooks") else None
-                    if hook is not None or (type(value) is _Named and key in _USED_AS_METHODS):
+                    if hook is not None or (type(value) is Named and key in _USED_AS_METHODS):
                         self.trace.patches.append(f"{made!r}: {hook or value!r} as {key}")
 
 
@@ -208,11 +229,11 @@ _USED_AS_METHODS = frozenset(
 
 def _hook(value: Any) -> str | None:
     """Return what a table of hooks calls; None when it is empty, or calls nothing by name."""
-    if not isinstance(value, _Made):
+    if not isinstance(value, Made):
         entries = list(value.values()) if isinstance(value, dict) else []
     else:
         entries = [value.holds, *_flat(value.arguments)]
-    return next((repr(each) for each in entries if type(each) is _Named), None)
+    return next((repr(each) for each in entries if type(each) is Named), None)
 
 
 def _flat(value: Any, depth: int = 3) -> list[Any]:
@@ -221,26 +242,26 @@ def _flat(value: Any, depth: int = 3) -> list[Any]:
     return [value]
 
 
-def _encode(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
+def _encode(recorder: Recorder, arguments: tuple[Any, ...]) -> bool:
     # Other codecs are looked up by importing a module of their name.
     del recorder
     return len(arguments) < 2 or (isinstance(arguments[1], str) and arguments[1].lower() in _LATIN)
 
 
-def _harmless_callee(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
+def _harmless_callee(recorder: Recorder, arguments: tuple[Any, ...]) -> bool:
     del recorder
     first = arguments[0] if arguments else None
-    return isinstance(first, _Made) or (
-        isinstance(first, _Named) and first.standing is Standing.ALLOWED and first.pair not in _CHECKS
+    return isinstance(first, Made) or (
+        isinstance(first, Named) and first.standing is Standing.ALLOWED and first.pair not in _CHECKS
     )
 
 
-def _member(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
+def _member(recorder: Recorder, arguments: tuple[Any, ...]) -> bool:
     if len(arguments) != 2:
         return False
     owner, name = arguments
     return (
-        isinstance(owner, _Named)
+        isinstance(owner, Named)
         and owner.pair in recorder.known.enums
         and isinstance(name, str)
         and name.isidentifier()
@@ -248,7 +269,7 @@ def _member(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
     )
 
 
-def _unpickles(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
+def _unpickles(recorder: Recorder, arguments: tuple[Any, ...]) -> bool:
     if len(arguments) != 1 or not isinstance(arguments[0], bytes):
         return False
     recorder.trace.nested.append(arguments[0])
@@ -256,7 +277,7 @@ def _unpickles(recorder: _Recorder, arguments: tuple[Any, ...]) -> bool:
 
 
 # Calls that are harmless with some arguments only.
-_CHECKS: dict[tuple[str, str], Callable[[_Recorder, tuple[Any, ...]], bool]] = {
+_CHECKS: dict[tuple[str, str], Callable[[Recorder, tuple[Any, ...]], bool]] = {
     ("_codecs", "encode"): _encode,
     ("functools", "partial"): _harmless_callee,
     ("torch._tensor", "_rebuild_from_type_v2"): _harmless_callee,
@@ -271,7 +292,7 @@ _JUDGED_BY_CALL = frozenset({("builtins", "getattr"), ("__builtin__", "getattr")
 class _Unpickler(pickle.Unpickler):
     """The C unpickler."""
 
-    recorder: _Recorder
+    recorder: Recorder
 
     def find_class(self, module: str, name: str, /) -> Any:
         return self.recorder.named(module, name)
@@ -279,9 +300,9 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         self.recorder.trace.persistent = True
         # Torch's format before 1.6 refers to classes this way, with their source for comparison.
-        if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" and type(pid[1]) is _Named:
+        if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" and type(pid[1]) is Named:
             return pid[1]
-        return _Made(("persistent", "object"), self.recorder)
+        return Made(("persistent", "object"), self.recorder)
 
 
 def run(file: io.BufferedReader, names: Names) -> Trace:
@@ -289,7 +310,7 @@ def run(file: io.BufferedReader, names: Names) -> Trace:
 
     Never raises for what the pickle is: why it did not end is in the trace.
     """
-    recorder = _Recorder(names)
+    recorder = Recorder(names)
     start = file.tell()
     with _Extensions(recorder):
         try:
@@ -318,7 +339,7 @@ class _Extensions:
     `copyreg` itself, so the codes that pickles use are found out by running.
     """
 
-    def __init__(self, recorder: _Recorder) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
     def __enter__(self) -> None:

@@ -8,6 +8,7 @@ which they could differ is told, whatever is in it. Source: PKWARE's APPNOTE 6.3
 from __future__ import annotations
 
 import itertools
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field, replace
@@ -89,7 +90,7 @@ def _directory(source: Source) -> Directory:
     end = tail_at + at
     disk, start_disk, here, total, size, offset, comment = struct.unpack_from("<HHHHIIH", tail, at + 4)
     found.after = source.size - end - 22 - comment
-    if tail.count(_END) > 1:
+    if any(_consistent(source, tail_at + each.start()) for each in re.finditer(_END, tail[:at])):
         found.lies.append(("", "it has more than one end of a directory"))
     if found.after:
         found.lies.append(("", f"{found.after:,} bytes follow its end"))
@@ -121,6 +122,12 @@ def _directory(source: Source) -> Directory:
     _central(source, found, source.exactly(directory_end - size, size), total)
     _compare(found)
     return found
+
+
+def _consistent(source: Source, end: int) -> bool:
+    """Whether an end of a directory could be one: its directory stands right before it."""
+    size, offset = struct.unpack("<II", source.exactly(end + 12, 8))
+    return bool(source.read(end - size, 4) == _CENTRAL and offset <= end) or size == offset == _BIG
 
 
 def _central(source: Source, found: Directory, data: bytes, total: int) -> None:

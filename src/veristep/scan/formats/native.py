@@ -14,6 +14,8 @@ _MAGIC = {
     b"\x00asm": "a WebAssembly module",
 }
 # The magic number of compiled Python changes with each release; it ends in a line's end, as always.
+# By themselves, under their own names, they are somebody's library and no artifact.
+_OWN_NAMES = (".so", ".pyd", ".dll", ".exe", ".dylib", ".pyc", ".o", ".a")
 _PYC = b"\r\n"
 
 
@@ -38,6 +40,8 @@ def look(scan: Looking, item: Item) -> str:
     what = _what(item.source.read(0, 128))
     if what == "a script":
         scan.doubt(item, Sort.NATIVE, f"it is {what}, which nothing of a model needs")
+    elif not item.depth and item.name.endswith(_OWN_NAMES):
+        scan.doubt(item, Sort.NATIVE, f"it is {what}: what it does is not looked into")
     else:
         scan.deny(item, Sort.NATIVE, f"it is {what}: loading it runs it")
     return what.partition(" ")[2]

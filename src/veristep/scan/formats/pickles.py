@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from veristep.scan import machine
+from veristep.scan import arrays, machine
 from veristep.scan.looking import Item, Looking
 from veristep.scan.machine import Trace
 from veristep.scan.names import Standing
@@ -20,9 +20,7 @@ _MOST_PICKLES = 10_000
 # In what follows the last pickle, others are looked for at no more places than this.
 _MOST_PLACES, _SEARCHED = 200, 16 << 20
 _BEGINNING = re.compile(rb"\x80[\x02-\x05]|[cC(\]}\[]")
-_NAMED = re.compile(
-    r"\.(pkl|pickle|p|pt|pth|bin|ckpt|joblib|dat|sav|dill|npy|metadata|distcp|model|pk)$", re.IGNORECASE
-)
+_NAMED = re.compile(r"\.(pkl|pickle|pt|pth|ckpt|joblib|sav|dill|pk)$", re.IGNORECASE)
 _BINARY = re.compile(rb"\x80[\x02-\x05]")
 
 
@@ -46,6 +44,9 @@ def look(scan: Looking, item: Item) -> str:
             whole, _stream = buffered(item.source, skipping=False)
             whole.seek(position)
             trace = machine.run(whole, scan.names)
+        if arrays.WRAPPER in trace.names:
+            file.seek(position)
+            trace = arrays.run_joblib(file, scan.names)
         if count and trace.end < 0 and not trace.names:
             break
         judge(scan, item, trace, position)

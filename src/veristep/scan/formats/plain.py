@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from veristep.scan import machine
-from veristep.scan.formats import pickles
+from veristep.scan.formats import pickles, texts
 from veristep.scan.looking import Item, Looking
 from veristep.scan.seen import Outcome, Sort
 from veristep.scan.source import buffered
@@ -17,6 +18,19 @@ _PICTURES = {
 }  # fmt: skip
 _PICTURE_NAME = re.compile(r"\.(png|jpe?g|gif|webp|pdf|wav|ogg|flac|avi)$", re.IGNORECASE)
 _READ = 1 << 20
+# Data that nothing turns into code, by first bytes and name.
+_DATA: tuple[tuple[Callable[[str, bytes], bool], str], ...] = (
+    (
+        lambda name, head: name.endswith(".model") and head[:1] == b"\n" and b"<unk>" in head[:64],
+        "SentencePiece model",
+    ),
+    (
+        lambda name, head: "tfevents" in name and head[8:12] != b"" and head[4:8] == b"\0\0\0\0",
+        "TensorBoard events",
+    ),
+    (lambda name, head: head[:4] == b"PAR1" and name.endswith(".parquet"), "Parquet table"),
+    (lambda name, head: head[:6] == b"ARROW1" and name.endswith((".arrow", ".feather")), "Arrow table"),
+)
 
 
 def recognises(item: Item, head: bytes) -> bool:
@@ -41,7 +55,10 @@ def look(scan: Looking, item: Item) -> str:
         _misnamed(scan, item)
         return "pickle"
     if _is_text(head):
-        return "text"
+        return texts.text(scan, item, item.source.read(0, texts.MOST))
+    known = next((words for test, words in _DATA if test(item.name, head)), "")
+    if known:
+        return known
     scan.doubt(
         item, Sort.UNSCANNED, "it is of no kind that is known, and what would load it is not known either"
     )

@@ -33,6 +33,8 @@ def recognises(item: Item, head: bytes) -> bool:
 def look(scan: Looking, item: Item) -> str:
     """Look at every member."""
     head = item.source.read(0, 4)
+    if item.name.endswith(".distcp"):
+        return _shard(scan, item)
     try:
         found = zipped.directory(item.source)
     except NotZipError as error:
@@ -46,10 +48,28 @@ def look(scan: Looking, item: Item) -> str:
     if head != zipped.LOCAL and found.entries:
         _before(scan, item, found)
     kind = _kind(found)
+    if kind.startswith("torch.package") and any(each.name.endswith(".py") for each in found.entries):
+        scan.doubt(item, Sort.EMBEDDED, "it carries Python modules that are imported when it is loaded")
     tensors = kind.startswith(("torch", "Torch", "PyTorch"))
     for entry in found.entries:
         _member(scan, item, entry, tensors=tensors)
     return kind
+
+
+def _shard(scan: Looking, item: Item) -> str:
+    """Look at a shard of a distributed checkpoint: files of `torch.save` one after another."""
+    end, count = item.source.size, 0
+    while end > 0:
+        try:
+            found = zipped.directory(item.source.part(0, end))
+        except NotZipError as error:
+            scan.doubt(item, Sort.DAMAGED, f"the {count + 1}. part from its end cannot be read: {error}")
+            return "shard of a distributed checkpoint, damaged"
+        count += 1
+        part = Item(item.source.part(found.before, end - found.before), "", item.place, item.depth)
+        look(scan, part)
+        end = found.before
+    return f"shard of a distributed checkpoint, {count} parts"
 
 
 def _before(scan: Looking, item: Item, found: Directory) -> None:
