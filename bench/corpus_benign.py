@@ -28,7 +28,7 @@ def benign() -> Iterator[Made]:
             yield label, loader, _writing(write)
 
 
-def _writing(write: Callable[[Path], None]) -> Make:
+def _writing(write: Callable[[Path], Any]) -> Make:
     def make(path: Path, mark: Path) -> None:
         del mark
         with warnings.catch_warnings():
@@ -38,11 +38,11 @@ def _writing(write: Callable[[Path], None]) -> Make:
     return make
 
 
-def _pickled(value: Any, protocol: int = 4) -> Callable[[Path], None]:
+def _pickled(value: Any, protocol: int = 4) -> Callable[[Path], Any]:
     return lambda path: path.write_bytes(pickle.dumps(value, protocol)) and None
 
 
-Group = dict[str, tuple[str, Callable[[Path], None]]]
+Group = dict[str, tuple[str, Callable[[Path], Any]]]
 
 
 def _plain() -> Group:
@@ -118,9 +118,9 @@ def _torch() -> Group:
         torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), path)
 
     def distributed(path: Path) -> None:
-        import torch.distributed.checkpoint as dcp
+        from torch.distributed.checkpoint.state_dict_saver import save
 
-        dcp.save({"model": model.state_dict(), "extra": {"epoch": 1}}, checkpoint_id=path.parent)
+        save({"model": model.state_dict(), "extra": {"epoch": 1}}, checkpoint_id=path.parent)
 
     def in_a_tar(path: Path) -> None:
         buffer = io.BytesIO()
@@ -274,7 +274,7 @@ def _texts() -> Group:
 
     conf = "optimizer:\n  _target_: torch.optim.AdamW\n  lr: 1.0e-3\nname: ${now:%Y}\n"
 
-    def written(text: str) -> Callable[[Path], None]:
+    def written(text: str) -> Callable[[Path], Any]:
         return lambda path: path.write_text(text) and None
 
     return {

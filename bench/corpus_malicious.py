@@ -101,7 +101,7 @@ DIRECT: dict[str, tuple[str, str, Callable[[Path], tuple[Any, ...]]]] = {
     "tempfile.mkdtemp": ("tempfile", "mkdtemp", lambda m: ("", str(m).rsplit("/", 1)[1], str(m.parent))),
     "shutil.copyfile": ("shutil", "copyfile", lambda m: ("/etc/hostname", str(m))),
     "shutil.copy": ("shutil", "copy", lambda m: ("/etc/hostname", str(m))),
-    "timeit.timeit": ("timeit", "timeit", lambda m: (code(m), "pass", 0 or __import__("time").time, 1)),
+    "timeit.timeit": ("timeit", "timeit", lambda m: (code(m), "pass", __import__("time").time, 1)),
     "cProfile.run": ("cProfile", "run", lambda m: (code(m),)),
     "profile.run": ("profile", "run", lambda m: (code(m),)),
     "pdb runs nothing asked": ("bdb", "Bdb.run", lambda m: (None, code(m))),
@@ -202,16 +202,16 @@ TRICKS: dict[str, Callable[[Path], bytes]] = {
 def malicious() -> Iterator[Made]:
     """Yield name, loader and maker of every sample."""
     for label, (module, name, values) in DIRECT.items():
-        yield (
-            f"call {label}.pkl",
-            "pickle",
-            _writes(lambda m, a=module, b=name, v=values: _direct(a, b, v(m))),
-        )
+        yield f"call {label}.pkl", "pickle", _writes(_calling(module, name, values))
     for label, trick in TRICKS.items():
         yield f"trick {label}.pkl", "pickle", _writes(trick)
     yield from _containers()
     yield from _torch()
     yield from _texts()
+
+
+def _calling(module: str, name: str, values: Callable[[Path], tuple[Any, ...]]) -> Callable[[Path], bytes]:
+    return lambda mark: _direct(module, name, values(mark))
 
 
 def _direct(module: str, name: str, values: tuple[Any, ...]) -> bytes:
