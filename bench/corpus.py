@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -117,11 +118,17 @@ def build(folder: Path, jobs: int = 2) -> list[Sample]:
     from corpus_benign import benign
     from corpus_malicious import malicious
 
-    kept: list[Sample] = []
+    index = folder / "index.json"
+    # What an earlier call has tried already: a corpus interrupted goes on.
+    kept = [Sample(**each) for each in json.loads(index.read_text())] if index.exists() else []
+    done = {each.name for each in kept}
+    writing = threading.Lock()
 
-    def tried(made: tuple[str, str, Callable[[Path, Path], None]], bad: bool) -> Sample | None:
+    def tried(made: tuple[str, str, Callable[[Path, Path], None]], bad: bool) -> None:
         name, loader, make = made
         path = folder / ("malicious" if bad else "benign") / name
+        if str(path.relative_to(folder)) in done:
+            return
         # A folder of its own: some writers leave more than one file.
         path.parent.mkdir(parents=True, exist_ok=True)
         mark = folder / "marks" / f"{zlib.crc32(str(path).encode()):08x}"
@@ -131,15 +138,16 @@ def build(folder: Path, jobs: int = 2) -> list[Sample]:
         if fired is not bad or (not bad and said):
             print(f"left out: {path}: fired {fired}; {said}", file=sys.stderr)
             path.unlink()
-            return None
-        return Sample(str(path.relative_to(folder)), loader, bad)
+            return
+        with writing:
+            kept.append(Sample(str(path.relative_to(folder)), loader, bad))
+            index.write_text(json.dumps([asdict(each) for each in kept], indent=1))
 
     work: Iterator[tuple[tuple[str, str, Callable[[Path, Path], None]], bool]] = (
         (each, bad) for source, bad in ((malicious(), True), (benign(), False)) for each in source
     )
     with ThreadPoolExecutor(jobs) as pool:
-        kept += [each for each in pool.map(lambda pair: tried(*pair), list(work)) if each is not None]
-    (folder / "index.json").write_text(json.dumps([asdict(each) for each in kept], indent=1))
+        list(pool.map(lambda pair: tried(*pair), list(work)))
     return kept
 
 

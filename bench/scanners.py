@@ -1,0 +1,215 @@
+"""Our scanner beside others, on the same files.
+
+    python bench/scanners.py CORPUS VENVS > docs/scanners.md
+
+CORPUS is a folder made by ``bench/corpus.py``. VENVS holds one virtual environment for each other
+scanner, under its name (``python -m venv VENVS/picklescan && VENVS/picklescan/bin/pip install picklescan``); what is
+missing is said to be. Each scanner is run on each file by itself, with its own exit status as its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+SECONDS = 120
+GIB = 1 << 30
+
+
+class Answer(StrEnum):
+    """What a scanner said of a file."""
+
+    ALARM = "alarm"
+    UNSURE = "unsure"
+    CLEAN = "clean"
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """One scanner as it is called.
+
+    Attributes:
+        name: as in the table.
+        venv: the environment it is in; empty for our own.
+        words: the command, to which the file is added.
+        alarm, clean: exit statuses; any other is unsure.
+    """
+
+    name: str
+    venv: str
+    words: tuple[str, ...]
+    alarm: tuple[int, ...] = (1,)
+    clean: tuple[int, ...] = (0,)
+
+
+SCANNERS = (
+    Scanner("veristep scan", "", ("veristep", "scan")),
+    Scanner("picklescan", "picklescan", ("picklescan", "-p")),
+    Scanner("picklescan --strict", "picklescan", ("picklescan", "--strict", "-p")),
+    Scanner("modelscan", "modelscan", ("modelscan", "-p")),
+    Scanner("fickling", "fickling", ("fickling", "--check-safety", "--json-output", os.devnull)),
+    Scanner("modelaudit", "modelaudit", ("modelaudit", "scan")),
+)
+
+
+def command(scanner: Scanner, venvs: Path) -> list[str] | None:
+    """Return the command line without the file; None when it is not installed."""
+    folder = venvs / scanner.venv / "bin" if scanner.venv else Path(sys.executable).parent
+    program = folder / scanner.words[0]
+    return [str(program), *scanner.words[1:]] if program.exists() else None
+
+
+def environment(home: str) -> Mapping[str, str]:
+    """Return an environment in which nothing is sent anywhere."""
+    return {
+        "PATH": os.environ["PATH"], "HOME": home, "NO_COLOR": "1", "LANG": "C.UTF-8",
+        "NO_ANALYTICS": "1", "PROMPTFOO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1",
+        "MODELAUDIT_NO_TELEMETRY": "1",
+    }  # fmt: skip
+
+
+def ask(words: list[str], path: Path, home: str) -> tuple[int, float, int]:
+    """Return exit status (-1 when it hangs), seconds and peak memory in KiB of one call."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*words, str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(home),
+        cwd=home,
+    )
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode, time.perf_counter() - began, usage.ru_maxrss
+        if time.perf_counter() - began > SECONDS:
+            process.kill()
+            process.wait()
+            return -1, SECONDS, 0
+        time.sleep(0.002)
+
+
+def answered(scanner: Scanner, status: int) -> Answer:
+    """Return what an exit status means."""
+    if status in scanner.alarm:
+        return Answer.ALARM
+    return Answer.CLEAN if status in scanner.clean else Answer.UNSURE
+
+
+def judged(corpus: Path, venvs: Path, home: str) -> dict[str, dict[str, Answer]]:
+    """Return the answers, by scanner and sample."""
+    samples = [each["name"] for each in json.loads((corpus / "index.json").read_text())]
+    found: dict[str, dict[str, Answer]] = {}
+    for scanner in SCANNERS:
+        words = command(scanner, venvs)
+        if words is not None:
+            found[scanner.name] = {
+                name: answered(scanner, ask(words, corpus / name, home)[0]) for name in samples
+            }
+            print(scanner.name, file=sys.stderr)
+    return found
+
+
+def large(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield files of 1 GiB, one at a time."""
+    import pickle
+
+    import torch
+
+    tensors = {f"layer{number}": torch.zeros(GIB // 16, dtype=torch.float32) for number in range(4)}
+    path = folder / "large.pt"
+    torch.save(tensors, path)
+    yield "torch checkpoint", path
+    torch.save(tensors, path, _use_new_zipfile_serialization=False)
+    yield "torch before 1.6", path
+    del tensors
+    with path.with_suffix(".pkl").open("wb") as file:
+        pickle.dump({"w": bytes(GIB)}, file, protocol=5)
+    path.unlink()
+    yield "pickle of one array", path.with_suffix(".pkl")
+
+
+def costs(venvs: Path, home: str) -> dict[str, dict[str, str]]:
+    """Return seconds and memory, by scanner and kind; the best of three."""
+    found: dict[str, dict[str, str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, path in large(Path(folder)):
+            for scanner in SCANNERS:
+                words = command(scanner, venvs)
+                if words is not None:
+                    runs = [ask(words, path, home) for _ in range(3)]
+                    status, seconds, memory = min(runs, key=lambda each: each[1])
+                    text = f"{seconds:.2f} s, {memory / 1024:.0f} MiB, {answered(scanner, status)}"
+                    found.setdefault(scanner.name, {})[kind] = text
+    return found
+
+
+HEAD = """# Scanners side by side
+
+Made with `python bench/corpus.py CORPUS` and `python bench/scanners.py CORPUS VENVS`. The corpus is
+generated: {bad} files that run a payload when they are loaded (each was loaded once in a process of its own, and its mark file appeared)
+and {good} ordinary files written by their libraries. Every scanner got every file by itself, and its
+exit status is its answer. *Unsure* is any other answer than an alarm or a clean bill: an error, a file of no kind it knows,
+`unknown`.
+
+The corpus and `veristep scan` have the same authors, so a high mark for it says less than a low mark for
+another; the files are there to be looked at. A tool that leaves a kind of file to others is not wrong about it, but
+its user sees the same "nothing found".
+
+| scanner | malicious: alarm | unsure | **passed as clean** | benign: alarm | unsure | passed |
+|---|---|---|---|---|---|---|
+"""
+
+
+def page(corpus: Path, venvs: Path) -> str:
+    """Return the page."""
+    index = {each["name"]: each["malicious"] for each in json.loads((corpus / "index.json").read_text())}
+    with tempfile.TemporaryDirectory() as home:
+        answers, times = judged(corpus, venvs, home), costs(venvs, home)
+    bad = sum(index.values())
+    parts = [HEAD.format(bad=bad, good=len(index) - bad)]
+    for scanner in SCANNERS:
+        said = answers.get(scanner.name)
+        if said is None:
+            parts.append(f"| {scanner.name} | could not be installed | | | | | |\n")
+            continue
+        cells = [
+            sum(said[name] is answer for name, is_bad in index.items() if is_bad is wanted)
+            for wanted in (True, False)
+            for answer in Answer
+        ]
+        parts.append(f"| {scanner.name} | " + " | ".join(map(str, cells)) + " |\n")
+    kinds = list(next(iter(times.values())))
+    parts.append(
+        f"\n## A clean file of 1 GiB\n\n| scanner | {' | '.join(kinds)} |\n|---{'|---' * len(kinds)}|\n"
+    )
+    for name, row in times.items():
+        parts.append(f"| {name} | {' | '.join(row[kind] for kind in kinds)} |\n")
+    parts.append(
+        "\nPeak memory is that of the largest process; two shared cores, the best of three calls.\n"
+    )
+    parts += _ours(answers["veristep scan"], index)
+    return "".join(parts)
+
+
+def _ours(said: Mapping[str, Answer], index: Mapping[str, bool]) -> Iterator[str]:
+    """Yield what ours did not get right."""
+    wrong = [
+        name for name, bad in index.items() if said[name] is not (Answer.ALARM if bad else Answer.CLEAN)
+    ]
+    yield "\n## What `veristep scan` is not sure of, or wrong about\n\n"
+    for name in wrong:
+        yield f"- `{name}`: {said[name]}\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute()))

@@ -1,0 +1,1 @@
+"""Artifacts that do something when they are loaded: one file each."""
