@@ -51,6 +51,7 @@ def test_the_attack_is_stopped_and_found_by_its_rule_at_its_file(attack: Attack,
     assert {"file", "owner", "changed", "caller"} <= {each.what for each in found.suspects}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_attack_fires_where_nothing_is_refused(attack: Attack, tmp_path: Path) -> None:
     gated = Gated(tmp_path, root="project")

@@ -72,6 +72,13 @@ _COMPILE_PACKAGES = (
     "torch.fx._graph_pickler",
     "triton.",
 )
+# Programs that start workers; their own module is ``__main__`` then.
+_WORKER_PROGRAMS = (
+    "/loky/backend/popen_loky_posix.py",
+    "/loky/backend/popen_loky_win32.py",
+    "/torch/_inductor/compile_worker/__main__.py",
+    "/ray/_private/workers/default_worker.py",
+)
 # Parts of unpicklers themselves: who called them decides.
 _MACHINERY = ("pickle",)
 _FINDERS = ("find_class", "persistent_load")
@@ -147,6 +154,8 @@ def _outward(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _source(frame: FrameType) -> Source | None:
     module, function = frame.f_globals.get("__name__"), frame.f_code.co_name
+    if module == "__main__" and frame.f_code.co_filename.endswith(_WORKER_PROGRAMS):
+        return Source.WORKERS
     if not isinstance(module, str):
         return None
     for table, source in (
