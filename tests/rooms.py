@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from veristep.replay.environment.in_place import in_place
-from veristep.replay.environment.recorded import RecordedPython
 from veristep.replay.room.setting import Setting
 from veristep.replay.sandbox import choose
 from veristep.replay.sandbox.choose import Sandbox
+from veristep.supervise.env.recorded import RecordedPython
 
 
 def setting(folder: Path, sandbox: Sandbox | None = None, root: str = "/nowhere") -> Setting:

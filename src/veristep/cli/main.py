@@ -26,6 +26,7 @@ COMMANDS = {
     "data": "lock data sets by a manifest, and check them against it",
     "scan": "say what loading files would do, before anybody loads them",
     "artifact": "sign for changes of protected files",
+    "env": "compare what is installed with what was published",
     "ledger": "create and check ledgers",
     "explain": "say what a rule means and what to do about its findings",
     "demo": "train, audit, sabotage, catch: the whole job in three minutes",

@@ -18,13 +18,13 @@ from veristep.replay import recorded as records
 from veristep.replay.audit import Audit
 from veristep.replay.engines.inline import Inline
 from veristep.replay.environment import byte_code, in_place
-from veristep.replay.environment import recorded as environments
 from veristep.replay.plan import intervals as plans
 from veristep.replay.room.furnish import Origin, Room, furnish
 from veristep.replay.room.prepare import RoomOptions, prepare
 from veristep.replay.room.setting import Setting
 from veristep.replay.sandbox import choose, landlock
 from veristep.supervise import code, describe
+from veristep.supervise.env import recorded as environments
 
 STEPS = 12
 INTERVAL = 4

@@ -33,7 +33,7 @@ def environment(search_path: Sequence[str], executable: str, build: str) -> dict
                 continue
             project, _, version = name.removesuffix(".dist-info").rpartition("-")
             installed.add(f"{project}=={version}")
-            source = _source(Path(folder) / name / _RECORDED_FROM)
+            source = source_of(Path(folder) / name / _RECORDED_FROM)
             if source is not None:
                 local[project.lower()] = [project, version, *source]
     return {
@@ -51,7 +51,8 @@ def own_build() -> str:
     return f"{sys.implementation.name} {' '.join(sys.version.split())}"
 
 
-def _source(path: Path) -> tuple[str, str] | None:
+def source_of(path: Path) -> tuple[str, str] | None:
+    """Return how a distribution came and from where, if it came from no registry (PEP 610)."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         url = _without_login(str(value["url"]))

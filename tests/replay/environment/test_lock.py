@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veristep.errors import MalformedError
-from veristep.replay.environment import lock
-from veristep.replay.environment.lock import Lock, Pin
-from veristep.replay.environment.recorded import of_run
+from veristep.supervise.env import lock
+from veristep.supervise.env.lock import Lock, Pin
+from veristep.supervise.env.recorded import of_run
 
 LINE = {
     "type": "environment",

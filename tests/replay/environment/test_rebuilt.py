@@ -14,8 +14,8 @@ import pytest
 from veristep.errors import UnavailableError
 from veristep.ledger.log import Ledger
 from veristep.replay.environment import rebuilt
-from veristep.replay.environment.recorded import RecordedPython
 from veristep.replay.sandbox import choose
+from veristep.supervise.env.recorded import RecordedPython
 from veristep.supervise.installed import own_build
 
 

@@ -6,9 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from veristep.replay.environment.recorded import RecordedPython
 from veristep.replay.room.setting import IN_PLACE, Interpreter
 from veristep.replay.room.view import below
+from veristep.supervise.env.recorded import RecordedPython
 
 
 def in_place(python: RecordedPython, root: str, byte_code: Path) -> Interpreter:

@@ -24,13 +24,14 @@ from veristep.core.canonical import Json
 from veristep.errors import MalformedError, TamperedError, UnavailableError
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
-from veristep.replay.environment import byte_code, lock, tree
-from veristep.replay.environment.lock import Lock
-from veristep.replay.environment.recorded import Local, RecordedPython
-from veristep.replay.environment.registry import Pip, interpreter_for
+from veristep.replay.environment import byte_code, tree
 from veristep.replay.room.setting import Interpreter
 from veristep.replay.room.view import below
 from veristep.replay.sandbox.choose import Sandbox
+from veristep.supervise.env import lock
+from veristep.supervise.env.lock import Lock
+from veristep.supervise.env.recorded import Local, RecordedPython
+from veristep.supervise.env.registry import Pip, interpreter_for
 
 BUILT = "environment.built"
 ENVIRONMENT, CARRIED, BYTE_CODE = "env", "carried", "bytecode"

@@ -10,7 +10,7 @@ from typing import Any
 from veristep.core.canonical import Json
 from veristep.errors import UnavailableError
 from veristep.ledger.log import Ledger
-from veristep.replay.environment import byte_code, in_place, rebuilt, recorded
+from veristep.replay.environment import byte_code, in_place, rebuilt
 from veristep.replay.recorded import RecordedRun
 from veristep.replay.room import data as data_files
 from veristep.replay.room.code_policy import CodePolicy
@@ -24,6 +24,7 @@ from veristep.replay.room.setting import (
 )
 from veristep.replay.sandbox import choose
 from veristep.replay.sandbox.choose import Kind, Sandbox
+from veristep.supervise.env import recorded
 
 Tell = Callable[[str], None]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from veristep.supervise.checks.code import CodeCheck
 from veristep.supervise.checks.compile_cache import CompileCaches
 from veristep.supervise.checks.data import DataCheck
+from veristep.supervise.checks.environment import EnvironmentCheck
 from veristep.supervise.checks.executed import Executed
 from veristep.supervise.checks.files import FileCheck
 from veristep.supervise.checks.load import Loads
@@ -17,6 +18,7 @@ EVERY: Sequence[Maker] = (
     CompileCaches,
     CodeCheck,
     DataCheck,
+    EnvironmentCheck,
     Executed,
     FileCheck,
     Loads,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from veristep.errors import UnavailableError
-from veristep.replay.environment.lock import Lock, Pin, canonical, from_report
+from veristep.supervise.env.lock import Lock, Pin, canonical, from_report
 
 RESOLVE_SECONDS = 600
 INSTALL_SECONDS = 1800
@@ -21,8 +21,9 @@ VENV_SECONDS = 180
 MAX_MISSING = 20
 _OPTIONS = (
     "--disable-pip-version-check", "--no-input", "--no-deps", "--no-cache-dir",
-    "--only-binary", ":all:", "--no-warn-conflicts", "--no-compile",
+    "--only-binary", ":all:",
 )  # fmt: skip
+_INSTALLING = ("--no-warn-conflicts", "--no-compile")
 # Configuration of pip that would put things elsewhere or take them from elsewhere.
 _NOT_TAKEN = (
     "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON",
@@ -55,6 +56,21 @@ class Pip:
         Raises:
             UnavailableError: the registry does not have all of it, or cannot be asked.
         """
+        found, missing = self.find(asked)
+        if missing:
+            raise UnavailableError(
+                f"the registry does not have {', '.join(pin.requirement for pin in missing)}",
+                hint="name a registry that has it in pip's configuration (extra-index-url, find-links), or "
+                "audit with --in-place, which is weaker",
+            )
+        return found
+
+    def find(self, asked: Lock) -> tuple[Lock, tuple[Pin, ...]]:
+        """Return the lock of what the registry has, with its digests, and what it does not have.
+
+        Raises:
+            UnavailableError: it cannot be asked, or lacks more than `MAX_MISSING` of them.
+        """
         missing: list[Pin] = []
         pins = list(asked.pins)
         while pins:
@@ -63,10 +79,8 @@ class Pip:
                 words = ["install", "--dry-run", "--ignore-installed", "--quiet", "--report", str(report)]
                 done = self._run([*words, *(pin.requirement for pin in pins)], RESOLVE_SECONDS)
                 if done.returncode == 0:
-                    if missing:
-                        break
                     text = report.read_text(encoding="utf-8")
-                    return from_report(asked.python, json.loads(text), pins)
+                    return from_report(asked.python, json.loads(text), pins), tuple(missing)
             found = _MISSING.search(done.stderr)
             if found is None or _UNREACHABLE.search(done.stderr):
                 raise UnavailableError(
@@ -79,13 +93,22 @@ class Pip:
             pins = [pin for pin in pins if pin not in gone]
             if not gone or len(missing) >= MAX_MISSING:
                 break
-        if not missing:
-            return Lock(asked.python, ())
-        raise UnavailableError(
-            f"the registry does not have {', '.join(pin.requirement for pin in missing)}",
-            hint="name a registry that has it in pip's configuration (extra-index-url, find-links), or "
-            "audit with --in-place, which is weaker",
-        )
+        return Lock(asked.python, ()), tuple(missing + pins)
+
+    def download(self, lock: Lock, folder: Path) -> list[Path]:
+        """Fetch the files of a lock, each checked against its digest.
+
+        Raises:
+            UnavailableError: the registry does not give what the lock names.
+        """
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+            file.write(lock.text())
+            file.flush()
+            words = ["download", "--quiet", "--require-hashes", "--dest", str(folder), "--requirement"]
+            done = self._run([*words, file.name], INSTALL_SECONDS)
+        if done.returncode != 0:
+            raise UnavailableError(f"the registry did not give what it named: {_last(done.stderr)}")
+        return sorted(folder.glob("*.whl"))
 
     def install(self, lock: Lock, environment: Path) -> None:
         """Make an environment of a lock's files, each checked against its digest.
@@ -110,11 +133,12 @@ class Pip:
         self, words: Sequence[str], seconds: float, environment: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         command, *rest = words
+        own = _INSTALLING if command == "install" else ()
         program = [str(self._tool / "bin" / "python"), "-I", "-m", "pip"]
         python = ["--python", str(environment / "bin" / "python")] if environment else []
         try:
             return subprocess.run(
-                [*program, *python, command, *_OPTIONS, *rest],
+                [*program, *python, command, *_OPTIONS, *own, *rest],
                 capture_output=True,
                 text=True,
                 timeout=seconds,

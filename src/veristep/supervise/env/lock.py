@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from veristep.errors import MalformedError
-from veristep.replay.environment.recorded import Local, RecordedPython
+from veristep.supervise.env.recorded import Local, RecordedPython
 
 OURSELVES = "veristep"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")

@@ -1,0 +1,87 @@
+"""What the rules about an environment look at: its reference, its files, what a run would start it with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from os.path import normpath
+
+from veristep.guard.env.layout import Layout
+from veristep.guard.env.reference import Distribution, Reference, Source
+from veristep.guard.env.survey import Survey
+
+CODE = (".py", ".so", ".pth", ".start", ".pyc", ".pyd", ".egg-link", ".zip", ".egg", ".pyi")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A file as it has to be: its digest, and the distribution it belongs to."""
+
+    digest: str
+    owner: Distribution
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An environment, ready to be judged.
+
+    Attributes:
+        layout: its folders.
+        reference: what it has to consist of; None when it was never locked.
+        survey: what stands there.
+        variables: a run would start with; empty when only the disk is asked about.
+        cwd: the working directory of a run; empty likewise.
+        script_folder: folder of the script that a run starts, which is searched first; empty likewise.
+    """
+
+    layout: Layout
+    reference: Reference | None
+    survey: Survey
+    variables: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = ""
+    script_folder: str = ""
+
+    @cached_property
+    def expected(self) -> Mapping[str, Expected]:
+        """The files of all distributions, by absolute path."""
+        found: dict[str, Expected] = {}
+        if self.reference is None:
+            return found
+        for each in self.reference.distributions:
+            for path, digest in each.files.items():
+                found[place(each.root, path)] = Expected(digest, each)
+        return found
+
+    @cached_property
+    def scripts(self) -> Mapping[str, tuple[str, Distribution]]:
+        """Console scripts by absolute path: what they call, and whose they are."""
+        distributions = self.reference.distributions if self.reference else ()
+        return {
+            place(each.root, path): (entry, each)
+            for each in distributions
+            for path, entry in each.scripts.items()
+        }
+
+    def of_registry(self) -> Iterator[tuple[str, Expected]]:
+        """Yield the files the registry vouches for."""
+        return ((p, e) for p, e in self.expected.items() if e.owner.source is Source.REGISTRY)
+
+    def is_published(self, path: str) -> bool:
+        """Whether a file is exactly what the registry published."""
+        known, found = self.expected.get(path), self.survey.files.get(path)
+        return (
+            known is not None
+            and found is not None
+            and known.owner.source is Source.REGISTRY
+            and known.digest == found.digest
+        )
+
+    def in_site(self, path: str) -> bool:
+        """Whether a file lies in a folder with installed packages."""
+        return any(path.startswith(each + "/") for each in self.layout.site)
+
+
+def place(root: str, path: str) -> str:
+    """Return where a file of a distribution lies."""
+    return normpath(f"{root}/{path}") if path.startswith("..") else f"{root}/{path}"

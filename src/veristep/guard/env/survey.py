@@ -1,0 +1,191 @@
+"""What stands on the disk: every file below some folders, with its digest.
+
+Reading a gigabyte takes seconds, asking for the state of its files a fraction. A file whose device, inode,
+size, modification and change time are what they were has the digest it had: a change time is set by the
+kernel at every write, rename and change of times, and cannot be chosen without setting the clock or writing
+to the disk below the file system. What was read is remembered under a key that only the ledger has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_HEAD = b"veristep-survey/1"
+_THREADS = 4
+_READ_BYTES = 1 << 20
+CACHE_FOLDER = "__pycache__"
+UNREADABLE = "unreadable"
+NOT_A_FILE = "not-a-file"
+# Paths can hold any byte; they are kept as the file system's, and separated by what no path can hold.
+_ENCODING = ("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file.
+
+    Attributes:
+        state: device, inode, size, modification and change time, links: as text.
+        digest: SHA-256, hex, of the content it resolves to; or `UNREADABLE`, `NOT_A_FILE`.
+        links: how many names the file has.
+        fresh: whether it was read now, and not taken from an earlier reading.
+    """
+
+    state: str
+    digest: str
+    links: int = 1
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All files found.
+
+    Attributes:
+        files: by absolute path.
+        unreadable: folders that could not be looked into.
+        read: how many files were read.
+    """
+
+    files: Mapping[str, File]
+    unreadable: tuple[str, ...] = ()
+    read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Digests read earlier, by path: state and digest."""
+
+    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def take(
+    folders: Iterable[str],
+    single: Iterable[str],
+    memory: Memory,
+    *,
+    byte_code: bool,
+    skip: Iterable[str] = (),
+) -> Survey:
+    """Return what stands below folders, and at single places that exist.
+
+    Args:
+        folders: looked through; links to folders are named, not followed.
+        single: further files.
+        memory: what was read earlier; an empty one has every byte read.
+        byte_code: whether to look into ``__pycache__``.
+        skip: folders that are left out.
+    """
+    states: dict[str, tuple[str, int, int]] = {}
+    unreadable: list[str] = []
+    left_out = frozenset(skip)
+    waiting = [each for each in folders if each not in left_out]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        if entry.path not in left_out and (byte_code or entry.name != CACHE_FOLDER):
+                            waiting.append(entry.path)
+                    else:
+                        _note(states, entry.path)
+        except OSError:
+            unreadable.append(folder)
+    for path in single:
+        if path not in states and os.path.lexists(path):
+            _note(states, path)
+    known = memory.files
+    files: dict[str, File] = {}
+    asked = []
+    for path, (state, links, mode) in states.items():
+        earlier = known.get(path)
+        if not stat.S_ISREG(mode):
+            files[path] = File(state, NOT_A_FILE, links)
+        elif earlier is not None and earlier[0] == state:
+            files[path] = File(state, earlier[1], links, fresh=False)
+        else:
+            asked.append(path)
+    for path, digest in zip(asked, _read(asked), strict=True):
+        state, links, _ = states[path]
+        files[path] = File(state, digest, links)
+    return Survey(files, tuple(unreadable), len(asked))
+
+
+def _note(states: dict[str, tuple[str, int, int]], path: str) -> None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a link to a file counts as what it resolves to
+    except OSError:
+        try:
+            found = os.lstat(path)
+        except OSError:
+            return
+    state = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+    states[path] = state, found.st_nlink, found.st_mode
+
+
+def _read(paths: list[str]) -> Iterable[str]:
+    if len(paths) < _THREADS:
+        return map(digest, paths)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(digest, paths, chunksize=1))
+
+
+def digest(path: str) -> str:
+    """Return the SHA-256 of a file, hex, or `UNREADABLE`."""
+    try:
+        # Whoever puts a FIFO there after it was looked at must not hang this.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return UNREADABLE
+    hasher = hashlib.sha256()
+    try:
+        while block := os.read(descriptor, _READ_BYTES):
+            hasher.update(block)
+    except OSError:
+        return UNREADABLE
+    finally:
+        os.close(descriptor)
+    return hasher.hexdigest()
+
+
+def remember(place: Path, survey: Survey, secret: bytes) -> None:
+    """Keep what was read. That it could not be kept costs the next check time, nothing else."""
+    lines = [f"{path}\0{each.state}\0{each.digest}" for path, each in survey.files.items()]
+    text = "\0\n".join(lines).encode(*_ENCODING)
+    temporary = place.with_name(f"{place.name}.{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+            file.write(_HEAD + b" " + _mac(text, secret) + b"\n" + text)
+        temporary.replace(place)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+def recall(place: Path, secret: bytes) -> Memory:
+    """Return what was read earlier; nothing when it was not kept, or not by who has the key."""
+    try:
+        data = place.read_bytes()
+    except OSError:
+        return Memory()
+    head, _, text = data.partition(b"\n")
+    if not hmac.compare_digest(head, _HEAD + b" " + _mac(text, secret)):
+        return Memory()
+    found = {}
+    for line in text.decode(*_ENCODING).split("\0\n"):
+        path, _, rest = line.partition("\0")
+        state, _, digest_then = rest.partition("\0")
+        found[path] = state, digest_then
+    return Memory(found)
+
+
+def _mac(text: bytes, secret: bytes) -> bytes:
+    return hmac.new(secret, text, hashlib.sha256).hexdigest().encode()

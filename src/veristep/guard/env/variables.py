@@ -1,0 +1,54 @@
+"""ENV012: a variable that changes what Python loads or runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from veristep.core.verdicts import Finding, Severity
+from veristep.guard import suspects
+from veristep.guard.env.scene import Scene
+from veristep.guard.rule import Rule
+
+RULE = Rule("ENV012", "A variable changes what Python runs")
+
+# What each does, and how much it says by itself.
+_MEANING = {
+    "PYTHONHOME": ("takes the standard library from another place", Severity.ERROR),
+    "PYTHONSTARTUP": ("runs a file before an interactive session", Severity.WARNING),
+    "PYTHONINSPECT": ("goes on interactively after the script", Severity.WARNING),
+    "PYTHONUSERBASE": ("takes the user's packages from another place", Severity.WARNING),
+    "PYTHONPLATLIBDIR": ("takes the standard library from another folder", Severity.ERROR),
+    "PYTHONEXECUTABLE": ("makes Python take another program for itself", Severity.WARNING),
+    "PYTHONBREAKPOINT": ("calls a function of somebody's choice", Severity.WARNING),
+    "PYTHONWARNINGS": ("can import a module named in a filter", Severity.INFO),
+    "PYTHONPYCACHEPREFIX": ("takes byte code from a folder that is not this run's own", Severity.WARNING),
+    "PYTHONOPTIMIZE": ("leaves out assertions", Severity.INFO),
+    "PYTHON_PRESITE": ("imports a module before anything else", Severity.ERROR),
+    "PYTHON_GIL": ("changes how threads run", Severity.INFO),
+    "PYTHONCASEOK": ("imports files whose name differs in case", Severity.WARNING),
+}
+# Set by Python's own tools, or harmless by value.
+_HARMLESS = {
+    "PYTHONBREAKPOINT": ("0", ""),
+    "PYTHONWARNINGS": ("ignore", "default", "error", "always", "once"),
+}
+
+
+def look(scene: Scene) -> Iterator[Finding]:
+    """Yield a finding for each such variable that is set."""
+    for name, (does, severity) in _MEANING.items():
+        value = scene.variables.get(name, "")
+        if not value or value in _HARMLESS.get(name, ()) or (name == "PYTHONWARNINGS" and ":" not in value):
+            continue
+        place = Path(value)
+        pointed = suspects.of_file(place, how=f"{name} names it") if place.is_absolute() else ()
+        yield RULE.finding(
+            f"{name} is set to {value}: it {does}",
+            severity=severity,
+            suspects=pointed,
+            path=value if place.is_absolute() else "",
+            expected=f"{name} not set",
+            got=f"{name}={value}",
+            hint="look for it in the job script, in ~/.bashrc, and in what a login of this machine sources",
+        )

@@ -1,0 +1,97 @@
+"""Checking an environment against the reference that is on record."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from veristep.core.checks import CheckResult, judge
+from veristep.errors import VeristepError
+from veristep.guard.env.layout import Layout
+from veristep.ledger.log import Ledger
+from veristep.supervise.env import locking, outside
+from veristep.supervise.env.outside import Answer, Request
+
+# Every byte is read again after this time, whatever the state of the files says.
+FULL_SECONDS = 7 * 24 * 3600
+_PURPOSE = "environment-memory"
+_TIMEOUT = 600.0
+
+
+def memory_place(layout: Layout) -> Path:
+    """Return the file in which what was read of an environment is remembered."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = hashlib.sha256(layout.prefix.encode()).hexdigest()[:24]
+    return cache / "veristep" / "environments-read" / name
+
+
+def request(
+    ledger: Ledger,
+    layout: Layout,
+    *,
+    variables: Mapping[str, str] | None = None,
+    cwd: str = "",
+    script_folder: str = "",
+    full: bool = False,
+    byte_code: bool = True,
+) -> tuple[Request, str]:
+    """Return what to ask about an environment, and why its reference cannot be used, if so."""
+    trouble = ""
+    reference = b""
+    try:
+        found = locking.latest(ledger, layout.prefix)
+        if found is None:
+            trouble = "the environment is not locked: veristep env lock"
+        else:
+            reference = found[1]
+    except VeristepError as error:
+        trouble = f"its reference cannot be read: {error.message}"
+    place = memory_place(layout)
+    asked = Request(
+        layout,
+        reference,
+        # With byte code and without are two surveys: each would forget what the other read.
+        place.with_suffix(".all" if byte_code else ".source"),
+        ledger.secret(_PURPOSE),
+        variables=variables or {},
+        cwd=cwd,
+        script_folder=script_folder,
+        full=full or _is_old(place, byte_code=byte_code),
+        byte_code=byte_code,
+    )
+    return asked, trouble
+
+
+def check(
+    ledger: Ledger, layout: Layout, *, full: bool = False, byte_code: bool = True
+) -> tuple[CheckResult, Answer]:
+    """Return the verdict on an environment.
+
+    Raises:
+        UnavailableError: it cannot be looked at.
+    """
+    asked, trouble = request(ledger, layout, full=full, byte_code=byte_code)
+    answer = outside.ask(asked, _TIMEOUT)
+    result = judge(
+        answer.coverage, answer.findings, reason="" if not trouble or answer.findings else trouble
+    )
+    return result, answer
+
+
+def _is_old(place: Path, *, byte_code: bool) -> bool:
+    """Whether the last complete reading is too long ago; notes when it is done anew."""
+    mark = place.with_suffix(".full-all" if byte_code else ".full-source")
+    try:
+        old = time.time() - mark.stat().st_mtime > FULL_SECONDS
+    except OSError:
+        old = True
+    if old:
+        try:
+            mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            mark.touch()
+        except OSError:
+            return True
+    return old
