@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,8 @@ def look(scene: Scene) -> Iterator[Finding]:
         if not value or value in _HARMLESS.get(name, ()) or (name == "PYTHONWARNINGS" and ":" not in value):
             continue
         place = Path(value)
+        if name == "PYTHONPYCACHEPREFIX" and _is_private(place):
+            severity = Severity.INFO  # noqa: PLW2901
         pointed = suspects.of_file(place, how=f"{name} names it") if place.is_absolute() else ()
         yield RULE.finding(
             f"{name} is set to {value}: it {does}",
@@ -52,3 +56,16 @@ def look(scene: Scene) -> Iterator[Finding]:
             got=f"{name}={value}",
             hint="look for it in the job script, in ~/.bashrc, and in what a login of this machine sources",
         )
+
+
+def _is_private(place: Path) -> bool:
+    """Whether a folder, or the one it would be made in, can be written by its user alone."""
+    for each in (place, *place.parents):
+        try:
+            status = each.stat()
+        except OSError:
+            continue
+        own = status.st_uid == os.getuid()
+        sticky = bool(status.st_mode & stat.S_ISVTX)
+        return (own and not status.st_mode & 0o022) or (each != place and sticky)
+    return False
