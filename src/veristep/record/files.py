@@ -121,8 +121,8 @@ class FileWatch:
         if self._ignore(path):
             return
         if path not in self._own:
+            self._own.add(path)  # first: that it is read to be preserved is nothing the run read
             self._preserve(path)
-            self._own.add(path)
         stream = self._stream()
         self._pending[path] = stream.steps if stream else 0
 

@@ -112,7 +112,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_out(
 
     monkeypatch.setattr(Digester, "read", touched)
     locked = data.lock().locked
-    assert locked.left_out == [("shard-2.bin", "changed while it was read")]
+    assert list(locked.left_out) == [("shard-2.bin", "changed while it was read")]
     assert "shard-2.bin" not in locked.manifest.by_path()
 
 

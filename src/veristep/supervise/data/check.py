@@ -184,7 +184,8 @@ class Comparison:
         self._locked = locked
         self._source = source
         self._present = {item.path: item for item in listing.items}
-        self._unknown = [item for item in listing.items if item.path not in locked.manifest.by_path()]
+        self._known = locked.manifest.by_path()
+        self._unknown = [item for item in listing.items if item.path not in self._known]
         self._gone = [file for file in locked.manifest.files if file.path not in self._present]
         self._by_content: dict[bytes, list[str]] = {}
         for file in locked.manifest.files:
@@ -208,7 +209,7 @@ class Comparison:
 
     def changed(self, path: str, numbers: Iterable[int]) -> Finding:
         """Return the finding for a file whose content is another one."""
-        file = self._locked.manifest.by_path()[path]
+        file = self._known[path]
         item = self._present[path]
         place = self._source.place(path)
         chunks = self._chunks_now(item)

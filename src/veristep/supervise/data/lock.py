@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blake3 import blake3
@@ -133,7 +133,13 @@ def lock(
     entry = next(ledger.entries(kind=store.LOCKED, since=receipt.index))
     changes = _changes(before, locked.manifest)
     return LockOutcome(
-        store.load(ledger, entry),
+        replace(
+            locked,
+            digest=str(entry.body.get("digest")),
+            index=entry.index,
+            time_ns=entry.time_ns,
+            actor=entry.actor,
+        ),
         work.read_bytes,
         len(untouched),
         work.resumed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from os.path import splitext
 
 KEPT_SUFFIXES = frozenset(
     {
@@ -30,7 +30,7 @@ _WIDTH = 160
 
 def is_kept(path: str, size: int) -> bool:
     """Whether a file's text is kept with the manifest."""
-    return size <= KEEP_BYTES and PurePosixPath(path).suffix.lower() in KEPT_SUFFIXES
+    return size <= KEEP_BYTES and splitext(path)[1].lower() in KEPT_SUFFIXES
 
 
 def text_of(data: bytes) -> str | None:

@@ -159,13 +159,16 @@ class LocalSource:
         return os.path.join(self.root, path)  # noqa: PTH118
 
     def _name(self, path: str) -> str:
-        return os.path.relpath(path, self.root)
+        prefix = self.root.rstrip("/") + "/"
+        return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, self.root)
 
     def _take(self, path: str, items: dict[str, Item], left_out: dict[str, str]) -> None:
         name = self._name(path)
         try:
-            link = os.readlink(path) if os.path.islink(path) else ""  # noqa: PTH114, PTH115
-            status = os.stat(path)  # noqa: PTH116
+            status, link = os.lstat(path), ""
+            if stat.S_ISLNK(status.st_mode):
+                link = os.readlink(path)  # noqa: PTH115
+                status = os.stat(path)  # noqa: PTH116
         except OSError as error:
             gone = isinstance(error, FileNotFoundError)
             left_out[name] = DANGLING if gone else f"cannot be looked at: {error.strerror}"

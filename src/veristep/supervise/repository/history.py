@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from veristep.core.verdicts import Finding
 from veristep.errors import VeristepError
@@ -16,6 +16,13 @@ from veristep.supervise.code import Code
 from veristep.supervise.repository import git
 
 MAX_COMMITS = 50
+_CODE = frozenset(
+    {
+        ".py", ".pyx", ".pxd", ".pyi", ".ipynb", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".rs",
+        ".go", ".sh", ".bash", ".toml", ".yaml", ".yml", ".json", ".ini", ".cfg", ".conf", ".gin",
+        ".jinja", ".j2", ".txt", ".md", ".lock", ".sbatch", ".slurm", ".pth", ".so",
+    }
+)  # fmt: skip
 _FORMAT = "%H%x1f%an <%ae>%x1f%cn <%ce>%x1f%s%x1e"
 
 
@@ -66,12 +73,22 @@ def last(ledger: Ledger, run: str) -> tuple[Before | None, Mapping[str, str]]:
 def changes(root: Path, before: Before, now: Mapping[str, str]) -> list[Finding]:
     """Return what happened to the code since."""
     found = _commits(root, before) if before.commit else []
-    both = [f"changed: {path}" for path in now if path in before.files and now[path] != before.files[path]]
-    added = [f"new: {path}" for path in now if path not in before.files]
-    gone = [f"gone: {path}" for path in before.files if path not in now]
+    paths = sorted(path for path in {*now, *before.files} if is_code(path))
+    both = [
+        f"changed: {path}"
+        for path in paths
+        if path in now and before.files.get(path) not in (None, now[path])
+    ]
+    added = [f"new: {path}" for path in paths if path not in before.files]
+    gone = [f"gone: {path}" for path in paths if path not in now]
     if before.files and (both or added or gone):
         found.append(history.files(str(root), before.words, [*both, *added, *gone]))
     return found
+
+
+def is_code(path: str) -> bool:
+    """Whether a file is code or configuration by its name, and no result of a run."""
+    return PurePosixPath(path).suffix.lower() in _CODE or "." not in PurePosixPath(path).name
 
 
 def _commits(root: Path, before: Before) -> list[Finding]:
