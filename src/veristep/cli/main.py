@@ -24,6 +24,7 @@ COMMANDS = {
     "audit": "replay parts of a run elsewhere and compare every step",
     "verify": "say whether a file, or all of a folder, is what recorded runs wrote",
     "data": "lock data sets by a manifest, and check them against it",
+    "convert": "write a checkpoint anew as safetensors and JSON",
     "scan": "say what loading files would do, before anybody loads them",
     "artifact": "sign for changes of protected files",
     "env": "compare what is installed with what was published",

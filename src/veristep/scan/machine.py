@@ -285,6 +285,8 @@ _CHECKS: dict[tuple[str, str], Callable[[Recorder, tuple[Any, ...]], bool]] = {
     ("builtins", "getattr"): _member,
     ("__builtin__", "getattr"): _member,
 }
+# Pairs of the lists that are not harmless with every argument.
+CHECKED = frozenset(_CHECKS)
 # Names that are no finding by themselves, only by what they are called with.
 _JUDGED_BY_CALL = frozenset({("builtins", "getattr"), ("__builtin__", "getattr")})
 
