@@ -248,7 +248,7 @@ def _estimators() -> Group:
         "neighbours.pkl": ("pickle", _pickled(KNeighborsClassifier().fit(x, y))),
         "means.joblib": ("joblib", lambda path: joblib.dump(KMeans(2).fit(x), path, compress=("xz", 3)) and None),
         "machine.pkl": ("pickle", _pickled(SVC().fit(x, y), 2)),
-        "words.joblib": ("joblib", lambda path: joblib.dump(TfidfVectorizer().fit(["a b", "b c"]), path) and None),
+        "words.joblib": ("joblib", lambda path: joblib.dump(TfidfVectorizer().fit(["one two", "two three"]), path) and None),
     }  # fmt: skip
 
 

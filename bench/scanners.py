@@ -111,11 +111,16 @@ def judged(corpus: Path, venvs: Path, home: str) -> dict[str, dict[str, Answer]]
     found: dict[str, dict[str, Answer]] = {}
     for scanner in SCANNERS:
         words = command(scanner, venvs)
-        if words is not None:
-            found[scanner.name] = {
-                name: answered(scanner, ask(words, corpus / name, home)[0]) for name in samples
-            }
-            print(scanner.name, file=sys.stderr)
+        if words is None:
+            continue
+        # What an earlier call was told; ours is asked each time, as it is what changes.
+        kept = corpus / f"answers {scanner.name}.json"
+        said = json.loads(kept.read_text()) if kept.exists() and scanner.venv else {}
+        for name in samples:
+            said[name] = said.get(name) or answered(scanner, ask(words, corpus / name, home)[0])
+            kept.write_text(json.dumps(said, indent=1))
+        found[scanner.name] = {name: Answer(said[name]) for name in samples}
+        print(scanner.name, file=sys.stderr)
     return found
 
 

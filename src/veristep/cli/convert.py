@@ -19,9 +19,9 @@ from veristep.errors import ExitStatus, NotFoundError, UsageError
 def command(source: Path, target: Path, as_json: bool) -> int:
     """Write the checkpoint IN anew as numbers and JSON, into the folder OUT.
 
-    Tensors go into tensors.safetensors, everything else into rest.json. The checkpoint is scanned first, then
-    loaded in a process that can open and start nothing. Every tensor is read back and compared. Exit status 3
-    when something could not be converted: it is named, in rest.json too.
+    Tensors go into tensors.safetensors, everything else into rest.json. The checkpoint is scanned first,
+    then loaded in a process that can open and start nothing. Every tensor is read back and compared. Exit
+    status 3 when something could not be converted: it is named, in rest.json too.
     """
     from veristep.case.wording import plain, plural
     from veristep.scan.converting import REST, TENSORS, convert

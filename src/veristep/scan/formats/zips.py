@@ -16,7 +16,7 @@ from veristep.scan.zipped import Directory, Entry, NotZipError
 _CHECKED = 16 << 20
 # Raw bytes of tensors in archives of torch and of PyTorch's export: never interpreted as anything else.
 _TENSOR = re.compile(
-    r"(data|constants|\.data|tensors|storages)/(\d+|serialization_id|.*\.storage|tensor_\d+|weight_\d+)$"
+    r"(^|/)(data|weights|constants|\.data|tensors|storages)/(\d+|serialization_id|.*\.storage|tensor_\d+|weight_\d+)$"
 )
 _SMALL = re.compile(
     r"(^|/)(version|byteorder|\.format_version|\.storage_alignment|serialization_id|archive_version)$"
@@ -111,7 +111,7 @@ def _member(scan: Looking, item: Item, entry: Entry, *, tensors: bool) -> None:
     if entry.name.endswith("/") and not entry.size:
         return
     inner = entry.name.partition("/")[2]
-    if tensors and entry.method == zipped.STORED and _TENSOR.search(inner):
+    if tensors and entry.method == zipped.STORED and _TENSOR.search(inner) and _raw(item.source, entry):
         return
     source = _unpacked(scan, item, member, entry)
     if source is None or (tensors and _SMALL.search(entry.name)):
@@ -121,6 +121,11 @@ def _member(scan: Looking, item: Item, entry: Entry, *, tensors: bool) -> None:
         torchscript.code(scan, member)
         return
     scan.look(member)
+
+
+def _raw(source: Source, entry: Entry) -> bool:
+    """Whether a tensor's bytes are none that a reader could take for a checkpoint: some formats let it."""
+    return source.read(entry.start, 4) != zipped.LOCAL
 
 
 def _unpacked(scan: Looking, item: Item, member: Item, entry: Entry) -> Source | None:
