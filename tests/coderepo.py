@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from veristep.core.canonical import Json
@@ -26,6 +30,27 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
 
 
+@cache
+def template() -> Path:
+    """Return a folder with both repositories, made once for all tests of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="veristep-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    repo, lib = folder / "repo", folder / "library"
+    for place in (repo, lib):
+        place.mkdir()
+        git(place, "init", "-q", "-b", "main")
+    (lib / "loss.py").write_text("WEIGHT = 1.0\n")
+    git(lib, "add", ".")
+    git(lib, "commit", "-qm", "lib")
+    (repo / "train.py").write_text("import model, helpers\n")
+    (repo / "model.py").write_text("SCALE = 1.0\n")
+    (repo / "config.yaml").write_text("seed: 7\n")
+    git(repo, "submodule", "add", "-q", str(lib), "lib")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "first")
+    return folder
+
+
 @dataclass
 class CodeRepository:
     """``repo``: a script, a module, a configuration and a submodule; and a ledger with a run of it."""
@@ -36,19 +61,8 @@ class CodeRepository:
     count: int = 0
 
     def __post_init__(self) -> None:
-        repo, lib = self.repo, self.folder / "library"
-        for place in (repo, lib):
-            place.mkdir()
-            git(place, "init", "-q", "-b", "main")
-        (lib / "loss.py").write_text("WEIGHT = 1.0\n")
-        git(lib, "add", ".")
-        git(lib, "commit", "-qm", "lib")
-        (repo / "train.py").write_text("import model, helpers\n")
-        (repo / "model.py").write_text("SCALE = 1.0\n")
-        (repo / "config.yaml").write_text("seed: 7\n")
-        git(repo, "submodule", "add", "-q", str(lib), "lib")
-        git(repo, "add", ".")
-        git(repo, "commit", "-qm", "first")
+        for name in ("repo", "library"):
+            shutil.copytree(template() / name, self.folder / name)
         self.sites = self.folder / "venv" / "lib" / "python3.11" / "site-packages"
         (self.sites / "torch").mkdir(parents=True)
         self.opened("before")

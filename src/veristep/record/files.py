@@ -142,6 +142,9 @@ class FileWatch:
     def will_rename(self, source: str, target: str) -> None:
         """A file is about to get another name."""
         self.will_lose(target)
+        if Path(source).is_dir():
+            for path in [each for each in self._own if each.startswith(f"{source}/")]:
+                self.will_rename(path, target + path.removeprefix(source))
         if source in self._own and not self._ignore(target):
             # One that was complete is read once more: under its first name it may be gone by the time.
             self._pending[target] = self._pending.pop(source, self._step())

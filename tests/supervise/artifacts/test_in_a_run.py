@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lab import Lab, python
 from veristep.ledger.log import Ledger
 from veristep.supervise.artifacts import store
@@ -27,10 +29,17 @@ for step in range(30):
         if step > 10:
             shutil.rmtree(f"out/step{step - 10}")
             os.remove(f"out/small{step - 10}.pt")
+        if step == 29:
+            os.makedirs("out/staging", exist_ok=True)
+            torch.save(model.state_dict(), "out/staging/final.pt")
+            time.sleep(0.5)
+            shutil.rmtree("out/final", ignore_errors=True)
+            os.rename("out/staging", "out/final")
         time.sleep(0.6)
 """
 
 
+@pytest.mark.long
 def test_rotation_is_on_record_and_a_changed_checkpoint_is_told_at_load(lab: Lab, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("XDG_STATE_HOME", lab.environment["XDG_STATE_HOME"])
     (lab.work / "train.py").write_text(SCRIPT)
@@ -42,6 +51,7 @@ def test_rotation_is_on_record_and_a_changed_checkpoint_is_told_at_load(lab: Lab
         last = known.last(str(lab.work / "out" / "step29" / "optimizer.pt"))
         assert last is not None
         assert store.find(ledger, last.sha256) is not None
+        assert known.last(str(lab.work / "out" / "final" / "final.pt")) is not None
     gone = [path for path in known.by_path if not Path(path).exists()]
     assert {Path(path).name for path in gone} >= {"optimizer.pt", "small9.pt"}
     assert all(known.removal(known.by_path[path][-1]) is not None for path in gone)

@@ -214,3 +214,27 @@ def test_a_real_run_tells_of_a_shard_that_was_replaced_between_its_epochs(lab: L
     (finding,) = [each for each in shown["findings"] if each["rule"] == "DATA005"]
     assert finding["evidence"]["ranges"] == [[0, 5000]]
     assert str(shard) in finding["summary"]
+
+
+def test_objects_elsewhere_are_watched_by_their_tags_with_one_listing_for_all(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    from veristep.supervise.data.lock import LockOptions, lock
+    from veristep.supervise.data.remote import RemoteSource
+
+    monkeypatch.setattr(watching, "SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(watching, "REMOTE_SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    system = MemoryFileSystem()
+    for number in range(3):
+        system.pipe(f"/bucket/set/{number}.bin", bytes([number]) * 5000)
+    lock(data.ledger, RemoteSource("memory://bucket/set"), LockOptions("remote", 4096))
+    run = DataRun(data, "remote")
+    run.swept()
+    system.pipe("/bucket/set/1.bin", b"x" * 5000)
+    run.until(lambda: bool(run.found))
+    (finding,) = run.end()
+    assert (finding.rule, finding.evidence["path"]) == ("DATA005", "memory://bucket/set/1.bin")
+    assert finding.evidence["ranges"] == [[0, 5000]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,10 @@ from veristep.errors import NotFoundError, UnavailableError
 from veristep.supervise.data.source import Item, Listing, State
 
 # What stores call that which tells one content of an object from another; the first that is there counts.
-_TAGS = ("ETag", "etag", "content_md5", "md5Hash", "checksum", "sha", "crc32c")
-_VERSIONS = ("VersionId", "version_id", "generation", "version")
-_TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
+_SIGNS = (
+    "ETag", "etag", "content_md5", "md5Hash", "checksum", "sha", "crc32c", "generation", "VersionId",
+    "version_id", "LastModified", "last_modified", "updated", "mtime", "created",
+)  # fmt: skip
 _BLOCK_BYTES = 8 << 20
 
 
@@ -103,6 +104,15 @@ class RemoteSource:
         except Exception:  # noqa: BLE001 - boundary: each kind of store raises its own
             return None
 
+    def states(self) -> Callable[[str], State | None]:
+        """Return what tells the state of any object, as of now: one listing for all.
+
+        Raises:
+            UnavailableError, NotFoundError: as `listing`.
+        """
+        found = {item.path: item.state for item in self.listing().items}
+        return found.get
+
     @contextmanager
     def open(self, path: str) -> Iterator[RemoteFile]:
         """Open an object for reading.
@@ -125,15 +135,13 @@ class RemoteSource:
 
 
 def _state(info: Mapping[str, Any]) -> State:
-    return (int(info.get("size") or 0), _first(info, _TAGS), _first(info, _VERSIONS), _first(info, _TIMES))
-
-
-def _first(info: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    return next((_text(info[name]) for name in names if info.get(name) is not None), "")
+    # The first alone: a listing and a question about one object do not tell the same of the rest.
+    found = (_text(info[name]) for name in _SIGNS if info.get(name) is not None)
+    return (int(info.get("size") or 0), next(found, ""))
 
 
 def _text(value: Any) -> str:
     """Return a value in one form: the same store tells a time as a number here and as a date there."""
     if isinstance(value, datetime):
         value = value.timestamp()
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    return f"{value:.6f}" if isinstance(value, float) else str(value).strip('"')

@@ -79,6 +79,13 @@ class Source(Protocol):
     def state(self, path: str) -> State | None:
         """Return the state of a file now; None when it is gone or none."""
 
+    def states(self) -> Callable[[str], State | None]:
+        """Return what tells the state of any file, at the lowest cost for all of them.
+
+        Raises:
+            VeristepError: the files cannot be listed.
+        """
+
     def open(self, path: str) -> AbstractContextManager[Opened]:
         """Open a file for reading.
 
@@ -142,6 +149,10 @@ class LocalSource:
         except (OSError, ValueError):
             return None
         return state_of(status) if stat.S_ISREG(status.st_mode) else None
+
+    def states(self) -> Callable[[str], State | None]:
+        """Return what tells the state of any file when it is asked."""
+        return self.state
 
     @contextmanager
     def open(self, path: str) -> Iterator[LocalFile]:

@@ -33,6 +33,8 @@ from veristep.supervise.data.store import Locked
 # Of its thread's time, reading may take one part in so many.
 IDLE_SHARE = 50
 SWEEP_SECONDS = 1.0
+# Listing a bucket costs its owner money.
+REMOTE_SWEEP_SECONDS = 60.0
 LAST_SWEEP_SECONDS = 5.0
 # A change in so few of a hundred chunks is what the stated chance is about.
 STATED_SHARE = 100
@@ -176,12 +178,16 @@ class Watching:
                 began = time.monotonic()
                 self._sweep()
                 took = time.monotonic() - began
-                self._draw_until(time.monotonic() + max(SWEEP_SECONDS, IDLE_SHARE * took))
+                least = REMOTE_SWEEP_SECONDS if self._is_remote() else SWEEP_SECONDS
+                self._draw_until(time.monotonic() + max(least, IDLE_SHARE * took))
             self._sweep()
         except Exception as error:  # noqa: BLE001 - boundary: it is raised where it is heard
             self._error = error
         finally:
             self._done.set()
+
+    def _is_remote(self) -> bool:
+        return any(is_address(data.locked.root) for data in self._data)
 
     def _load(self) -> None:
         for entry in self._entries:
@@ -197,8 +203,14 @@ class Watching:
 
     def _sweep(self) -> None:
         for data in self._data:
+            try:
+                states = data.source.states()
+            except VeristepError as error:
+                self._failed[data.locked.name] = str(error)
+                continue
+            self._failed.pop(data.locked.name, None)
             for number, each in enumerate(data.files):
-                now = data.source.state(each.file.path)
+                now = states(each.file.path)
                 if now is None:
                     self._gone(data, each)
                 elif now != each.state:
@@ -311,7 +323,8 @@ def _kept(source: Source, path: str) -> tuple[int, ...]:
 
 
 def _put_back(data: _Data, each: _File, now: State, when: str) -> Finding:
-    names = ("device", "inode", "size", "modification time", "change time")
+    local = isinstance(data.source, LocalSource)
+    names = ("device", "inode", "size", "modification time", "change time") if local else ("size", "tag")
     before = each.state or ()
     signs = [name for name, old, new in zip(names, before, now, strict=False) if old != new]
     harmless = signs == ["change time"] and _kept(data.source, each.file.path) != each.kept
