@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from environments import look, make_environment, site_of
-from veristep.core.verdicts import Severity
+from veristep.core.checks import judge
+from veristep.core.verdicts import Severity, Verdict
 from veristep.drill.attack import Attack, family
+from veristep.guard.env import console_script, debian, layout, survey
+from veristep.guard.env.console_script import is_as_generated
+from veristep.guard.env.scene import Scene
+from veristep.guard.env.survey import File, Survey
 
 ATTACKS = family("env")
 
@@ -36,3 +42,54 @@ def test_an_attack_is_found_by_its_rule_at_its_file(attack: Attack, tmp_path: Pa
     others = [each for each in findings if each.rule != attack.rule and each.severity is Severity.ERROR]
     assert all(str(path) in each.summary for each in others), [each.summary for each in others]
     assert site_of(prefix).exists()
+
+
+def test_the_systems_own_python_is_compared_with_its_packages(tmp_path: Path) -> None:
+    prefix, reference = make_environment(tmp_path)
+    module = site_of(prefix) / "parts/core.py"
+    # A list that says what stands there, then what does not.
+    name = f"usr/lib/python3{module}"
+    lists, root = tmp_path / "lists", tmp_path / "root/"
+    lists.mkdir()
+    root_text = f"{root}/"
+    scene = Scene(layout.of_folder(prefix), reference, Survey({f"{root_text}{name}": File("", "", 1)}))
+    other = root / name
+    other.parent.mkdir(parents=True)
+    other.write_bytes(module.read_bytes())
+    digest = hashlib.md5(module.read_bytes(), usedforsecurity=False).hexdigest()
+    (lists / "python3-parts.md5sums").write_text(f"{digest}  {name}\n")
+    assert list(debian.look(scene, str(lists), root_text)) == []
+    other.write_text("else")
+    (found,) = debian.look(scene, str(lists), root_text)
+    assert found.rule == "ENV018"
+    assert "python3-parts" in found.summary
+
+
+def test_what_is_remembered_is_read_again_when_the_memory_was_edited(tmp_path: Path) -> None:
+    prefix, reference = make_environment(tmp_path)
+    look(prefix, reference, byte_code=False)
+    memory = tmp_path / "memory"
+    data = bytearray(memory.read_bytes())
+    for at in range(0, len(data), max(1, len(data) // 50)):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        memory.write_bytes(changed)
+        assert survey.recall(memory, b"a secret").files == {}
+    memory.write_bytes(data)
+    assert survey.recall(memory, b"a secret").files
+    assert survey.recall(memory, b"another").files == {}
+
+
+def test_without_a_reference_nothing_is_called_checked_and_nothing_raises_an_alarm(tmp_path: Path) -> None:
+    prefix, _ = make_environment(tmp_path)
+    (site_of(prefix) / "own.pth").write_text("import os; os.environ.get('X')\n")
+    findings, coverage = look(prefix, None, byte_code=False)
+    assert {each.severity for each in findings} <= {Severity.INFO}
+    assert judge(coverage, findings).verdict is Verdict.NOT_COVERED
+
+
+def test_installed_console_scripts_of_all_installers_are_known() -> None:
+    forms = console_script._forms("a.b", "main")
+    assert all(is_as_generated(b"#!/x\n" + each.encode(), "a.b:main") for each in forms)
+    assert not is_as_generated(b"#!/x\nimport os\n" + forms[0].encode(), "a.b:main")
+    assert not is_as_generated(b"#!/x\n" + forms[0].encode(), "a.b:other")

@@ -21,7 +21,7 @@ def look(scene: Scene) -> Iterator[Finding]:
     reference = scene.reference
     if reference is None:
         return
-    for path, expected in scene.expected.items():
+    for path, expected in scene.different:
         if expected.owner.source is Source.SEEN:
             yield from _compare(scene, path, expected.digest, expected.owner.title, Severity.WARNING)
     library = scene.layout.library

@@ -9,6 +9,14 @@ from __future__ import annotations
 import ast
 
 _SUFFIX = r"(-script\.pyw|\.exe)?$"
+_USUAL = """# -*- coding: utf-8 -*-
+import re
+import sys
+from {0} import {1}
+if __name__ == '__main__':
+    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
+    sys.exit({1}())
+"""
 _SUFFIX_OLD = r"(-script\.pyw?|\.exe)?$"
 
 
@@ -20,6 +28,9 @@ def is_as_generated(text: bytes, entry: str) -> bool:
         entry: ``module:function``.
     """
     module, _, function = entry.partition(":")
+    # As pip writes it today; all the rest is parsed.
+    if text.partition(b"\n")[2].decode("utf-8", "replace") == _USUAL.format(module, function):
+        return True
     try:
         found = ast.dump(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -6,6 +6,7 @@ line of JSON (`Request`) and the reference from its standard input, and answers 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -21,9 +22,12 @@ from veristep.core.verdicts import Finding
 from veristep.guard.env import (
     added,
     archives,
+    autoload,
     byte_code,
     changed,
+    conda,
     customize,
+    debian,
     edited,
     hard_links,
     layout,
@@ -58,6 +62,9 @@ RULES: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     preload.look,
     variables.look,
     archives.look,
+    autoload.look,
+    conda.look,
+    debian.look,
     hard_links.look,
 )
 # The rest of an attack that changes everything is counted.
@@ -67,6 +74,8 @@ MOST_FINDINGS = 500
 def main() -> None:
     """Answer one request."""
     began = time.monotonic()
+    # Hundreds of thousands of small objects, all needed to the end: there is no garbage to look for.
+    gc.disable()
     request = json.loads(sys.stdin.buffer.readline())
     data = sys.stdin.buffer.read()
     answer = answer_to(request, from_bytes(data) if data else None)
@@ -164,11 +173,12 @@ def coverage(scene: Scene, judged: list[Judged]) -> dict[str, Tally]:
     if reference is None:
         why = {"the environment is not locked: veristep env lock": 1}
         return {DISTRIBUTIONS: Tally(1, 0, why)}
-    files, unread = 0, 0
-    for path, _ in scene.of_registry():
-        files += 1
-        found = scene.survey.files.get(path)
-        unread += found is not None and found.digest == survey.UNREADABLE
+    files = sum(len(each.files) for each in reference.verified())
+    unread = sum(
+        scene.survey.files[path].digest == survey.UNREADABLE
+        for path, _ in scene.of_registry()
+        if path in scene.survey.files
+    )
     total = len(reference.distributions)
     reasons = Counter(each.why for each in reference.distributions if each.source is Source.SEEN)
     tallies = {

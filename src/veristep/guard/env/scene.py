@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from os.path import normpath
+from typing import NamedTuple
 
 from veristep.guard.env.layout import Layout
 from veristep.guard.env.reference import Distribution, Reference, Source
@@ -14,8 +15,7 @@ from veristep.guard.env.survey import Survey
 CODE = (".py", ".so", ".pth", ".start", ".pyc", ".pyd", ".egg-link", ".zip", ".egg", ".pyi")
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """A file as it has to be: its digest, and the distribution it belongs to."""
 
     digest: str
@@ -54,6 +54,16 @@ class Scene:
         return found
 
     @cached_property
+    def different(self) -> list[tuple[str, Expected]]:
+        """The files of distributions that are not there, or not as they have to be."""
+        files = self.survey.files
+        return [
+            (path, each)
+            for path, each in self.expected.items()
+            if (found := files.get(path)) is None or found.digest != each.digest
+        ]
+
+    @cached_property
     def scripts(self) -> Mapping[str, tuple[str, Distribution]]:
         """Console scripts by absolute path: what they call, and whose they are."""
         distributions = self.reference.distributions if self.reference else ()
@@ -64,8 +74,8 @@ class Scene:
         }
 
     def of_registry(self) -> Iterator[tuple[str, Expected]]:
-        """Yield the files the registry vouches for."""
-        return ((p, e) for p, e in self.expected.items() if e.owner.source is Source.REGISTRY)
+        """Yield the files the registry vouches for that are different."""
+        return ((p, e) for p, e in self.different if e.owner.source is Source.REGISTRY)
 
     def is_published(self, path: str) -> bool:
         """Whether a file is exactly what the registry published."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 _HEAD = b"veristep-survey/1"
 _THREADS = 4
@@ -27,8 +28,7 @@ NOT_A_FILE = "not-a-file"
 _ENCODING = ("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """One file.
 
     Attributes:
@@ -90,18 +90,12 @@ def take(
     while waiting:
         folder = waiting.pop()
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        if entry.path not in left_out and (byte_code or entry.name != CACHE_FOLDER):
-                            waiting.append(entry.path)
-                    else:
-                        _note(states, entry.path)
+            _look_into(folder, states, waiting, byte_code=byte_code, left_out=left_out)
         except OSError:
             unreadable.append(folder)
     for path in single:
         if path not in states and os.path.lexists(path):
-            _note(states, path)
+            _note(states, path, _status(path))
     known = memory.files
     files: dict[str, File] = {}
     asked = []
@@ -119,14 +113,42 @@ def take(
     return Survey(files, tuple(unreadable), len(asked))
 
 
-def _note(states: dict[str, tuple[str, int, int]], path: str) -> None:
+def _look_into(
+    folder: str,
+    states: dict[str, tuple[str, int, int]],
+    waiting: list[str],
+    *,
+    byte_code: bool,
+    left_out: frozenset[str],
+) -> None:
+    # By descriptor: the kernel need not walk the whole path again for each of thirty thousand files.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        found = os.stat(path)  # noqa: PTH116 - a link to a file counts as what it resolves to
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    if (byte_code or entry.name != CACHE_FOLDER) and path not in left_out:
+                        waiting.append(path)
+                else:
+                    # A link to a file counts as what it resolves to.
+                    try:
+                        found = entry.stat()
+                    except OSError:
+                        found = entry.stat(follow_symlinks=False)
+                    _note(states, path, found)
+    finally:
+        os.close(descriptor)
+
+
+def _status(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)  # noqa: PTH116
     except OSError:
-        try:
-            found = os.lstat(path)
-        except OSError:
-            return
+        return os.lstat(path)
+
+
+def _note(states: dict[str, tuple[str, int, int]], path: str, found: os.stat_result) -> None:
     state = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
     states[path] = state, found.st_nlink, found.st_mode
 

@@ -49,7 +49,7 @@ def of(layout: Layout) -> Iterator[Installed]:
                 project, _, version = name.removesuffix(_INFO).rpartition("-")
                 info = Path(root, name)
                 source = source_of(info / "direct_url.json")
-                local = f"{source[0]} install" if source else ""
+                local = f"{source[0]} install" if source else _other_installer(info, root)
                 yield Installed(
                     canonical(project),
                     version,
@@ -58,6 +58,17 @@ def of(layout: Layout) -> Iterator[Installed]:
                     local,
                     _record(info / "RECORD", root),
                 )
+
+
+def _other_installer(info: Path, root: str) -> str:
+    """Return who installed it, when what they install is built otherwise than the registry's wheels."""
+    if root.endswith("/dist-packages") and root.startswith("/usr/lib"):
+        return "the system's package"
+    try:
+        named = (info / "INSTALLER").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    return "a conda package" if named == "conda" else ""
 
 
 def _tags(path: Path) -> tuple[str, ...]:
