@@ -36,6 +36,10 @@ TRICKS = {
     "after a first raw array": pickle.dumps([1]) + bytes(range(256)) * 3 + _CALL,
     "state for a class":
         b"\x80\x02ctorch.optim.sgd\nSGD\nN}X\x04\x00\x00\x00stepctorch.optim.adam\nAdam\ns\x86b.",
+    "state for a class by way of a scalar":
+    b"\x80\x02cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\nX\x01\0\0\0O\x85R"
+    b"ctorch.optim.sgd\nSGD\ntRN}X\x01\0\0\0xK\x01s\x86b.",
+    "state for a shared object": b"\x80\x02clogging\ngetLogger\n)R}X\x08\0\0\0disabled\x88sb.",
     "an item for a class": b"\x80\x02ccollections\nOrderedDict\nK\x01K\x02s.",
     "a stdlib function on no list": b"\x80\x02cimaplib\nIMAP4_stream\nX\x01\x00\x00\x00x\x85R.",
 }  # fmt: skip

@@ -49,10 +49,10 @@ def command(
     Every file ends as allow, deny or unknown. Exit status 0 when all are allowed, 1 when one is denied,
     3 when one is unknown: it could not be read, or names what no profile lists.
     """
-    from veristep.guard.scan import every
-
     with report(sarif_path, "scan") as sarif:
         reports = list(_reports(paths, jobs, profiles))
+        from veristep.guard.scan import every
+
         result = every.result(reports)
         subject = ", ".join(str(path) for path in paths)
         more = {"files": [each.to_json() for each in reports]}
@@ -72,6 +72,8 @@ def _reports(paths: tuple[Path, ...], jobs: int, lists: tuple[Path, ...]) -> Ite
         free: SimpleQueue[Scanner] = SimpleQueue()
         for _ in range(jobs):
             free.put(stack.enter_context(Scanner(allowed)))
+        # While the scanner's process starts, what tells of its results is imported.
+        import veristep.guard.scan.every  # noqa: F401
 
         def one(target: Path | Report) -> Report:
             if not isinstance(target, Path):

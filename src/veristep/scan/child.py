@@ -15,10 +15,14 @@ from typing import Any
 from veristep.scan import confine, dispatch
 from veristep.scan.looking import Item, Looking
 from veristep.scan.names import Names, known
-from veristep.scan.seen import Report
+from veristep.scan.seen import Outcome, Report, Seen, Sort
 from veristep.scan.source import Descriptor
 
 MESSAGE = 1 << 17
+_NO_PICKLES = frozenset({
+    "safetensors", "json", "jsonl", "gguf", "onnx", "h5", "keras", "txt", "md", "yaml", "yml", "png",
+    "jpg", "csv",
+})  # fmt: skip
 # Codecs are imported when they are first used; nothing is imported any more then.
 for _codec in (
     "latin-1",
@@ -72,6 +76,13 @@ def _answer(line: socket.socket, request: Any, file: int, pipe: int, names: Name
         os._exit(1)
 
 
+def _misnamed(scan: Looking, item: Item, kind: str) -> None:
+    """Note a file that promises not to be unpickled, and would be by who tries."""
+    ending = item.name.rpartition(".")[2].lower()
+    if ending in _NO_PICKLES and ("pickle" in kind or kind.startswith("torch")):
+        scan.doubt(item, Sort.MISNAMED, f"it is named as {ending}, and is a {kind}")
+
+
 def look(source: Descriptor, name: str, names: Names) -> Report:
     """Look at one file in this process.
 
@@ -79,10 +90,10 @@ def look(source: Descriptor, name: str, names: Names) -> Report:
         OSError: it cannot be read.
     """
     scan = Looking(names, dispatch.dispatch)
-    kind = scan.look(Item(source, name))
+    item = Item(source, name)
+    kind = scan.look(item)
+    _misnamed(scan, item, kind)
     if scan.notes.more:
-        from veristep.scan.seen import Outcome, Seen, Sort
-
         text = f"{scan.notes.more:,} more things like these"
         scan.notes.seen.append(Seen(Sort.LIMIT, Outcome.UNKNOWN, text))
     return Report(

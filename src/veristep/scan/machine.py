@@ -212,7 +212,9 @@ class Recorder:
             self.trace.patches.append(f"{what!r}: {how}")
 
     def state_set(self, made: Made, state: Any) -> None:
-        """Hooks and methods stored in an object run when it is used."""
+        """Note hooks and methods stored in an object: they run when it is used."""
+        if made.of in _SHARED:
+            self.trace.patches.append(f"{made!r}: state {described(state)}")
         for part in state if isinstance(state, tuple) else (state,):
             if isinstance(part, dict):
                 for key, value in part.items():
@@ -221,6 +223,8 @@ class Recorder:
                         self.trace.patches.append(f"{made!r}: {hook or value!r} as {key}")
 
 
+# Calls that return an object which is there already, for the whole process.
+_SHARED = frozenset({("logging", "getLogger"), ("uuid", "SafeUUID")})
 _USED_AS_METHODS = frozenset(
     {"forward", "__call__", "step", "zero_grad", "backward", "train", "state_dict", "load_state_dict",
     "predict"}
@@ -276,12 +280,20 @@ def _unpickles(recorder: Recorder, arguments: tuple[Any, ...]) -> bool:
     return True
 
 
+def _not_a_class(recorder: Recorder, arguments: tuple[Any, ...]) -> bool:
+    # A scalar of type object is the object itself: what state is given to it then is given to a class.
+    del recorder
+    return not any(type(each) is Named for each in arguments)
+
+
 # Calls that are harmless with some arguments only.
 _CHECKS: dict[tuple[str, str], Callable[[Recorder, tuple[Any, ...]], bool]] = {
     ("_codecs", "encode"): _encode,
     ("functools", "partial"): _harmless_callee,
     ("torch._tensor", "_rebuild_from_type_v2"): _harmless_callee,
     ("torch.storage", "_load_from_bytes"): _unpickles,
+    ("numpy.core.multiarray", "scalar"): _not_a_class,
+    ("numpy._core.multiarray", "scalar"): _not_a_class,
     ("builtins", "getattr"): _member,
     ("__builtin__", "getattr"): _member,
 }

@@ -7,6 +7,7 @@ which they could differ is told, whatever is in it. Source: PKWARE's APPNOTE 6.3
 
 from __future__ import annotations
 
+import bz2
 import itertools
 import re
 import struct
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from veristep.scan.source import ShortError, Source
 
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, _BZIP2 = 0, 8, 12
 METHODS = {0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
@@ -230,12 +231,12 @@ def content(source: Source, entry: Entry) -> Source | bytes:
     stretch = source.part(entry.start, entry.packed)
     if entry.method == STORED:
         return stretch
-    if entry.method != DEFLATED:
+    if entry.method not in (DEFLATED, _BZIP2):
         raise NotZipError(f"it is packed with {METHODS.get(entry.method, f'method {entry.method}')}")
-    unpacker = zlib.decompressobj(-15)
+    unpacker = zlib.decompressobj(-15) if entry.method == DEFLATED else bz2.BZ2Decompressor()
     try:
         data = unpacker.decompress(stretch.read(0, entry.packed), entry.size + 1)
-    except zlib.error as error:
+    except (zlib.error, OSError) as error:
         raise NotZipError(f"its packed bytes are damaged: {error}") from error
     if len(data) > entry.size:
         raise OverflowError(f"it unpacks to more than the {entry.size:,} bytes it promises")
