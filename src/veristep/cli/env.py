@@ -80,6 +80,7 @@ def lock(environment: Path | None, ledger_path: Path | None, refresh: bool, as_j
 @_environment
 @ledger_option
 @click.option("--full", is_flag=True, help="Read every byte, also of files that seem unchanged.")
+@click.option("--diff", is_flag=True, help="Fetch what was published, and show how edited sources differ.")
 @checked.fail_on_option
 @json_option
 @sarif_option
@@ -87,6 +88,7 @@ def check(
     environment: Path | None,
     ledger_path: Path | None,
     full: bool,
+    diff: bool,
     fail_on: Severity,
     as_json: bool,
     sarif_path: Path | None,
@@ -98,7 +100,7 @@ def check(
     with report(sarif_path, "env check") as log:
         layout = _layout(environment)
         with Ledger.open(ledger_path_or_default(ledger_path), create=True) as ledger:
-            result, answer = checking.check(ledger, layout, full=full)
+            result, answer = checking.check(ledger, layout, full=full, diff=diff)
         more = {"files": answer.files, "read": answer.read, "seconds": answer.seconds}
         return checked.tell(
             result, as_json=as_json, sarif=log, subject=layout.prefix, fail_on=fail_on, more=more

@@ -11,8 +11,9 @@ from pathlib import Path
 from veristep.core.checks import CheckResult, judge
 from veristep.errors import VeristepError
 from veristep.guard.env.layout import Layout
+from veristep.guard.env.reference import from_bytes
 from veristep.ledger.log import Ledger
-from veristep.supervise.env import locking, outside
+from veristep.supervise.env import locking, outside, telling
 from veristep.supervise.env.outside import Answer, Request
 
 # Every byte is read again after this time, whatever the state of the files says.
@@ -66,19 +67,28 @@ def request(
 
 
 def check(
-    ledger: Ledger, layout: Layout, *, full: bool = False, byte_code: bool = True
+    ledger: Ledger, layout: Layout, *, full: bool = False, byte_code: bool = True, diff: bool = False
 ) -> tuple[CheckResult, Answer]:
     """Return the verdict on an environment.
+
+    Args:
+        ledger: has its reference.
+        layout: the environment.
+        full: read every byte.
+        byte_code: look at cached byte code too.
+        diff: fetch what was published, to show how sources differ.
 
     Raises:
         UnavailableError: it cannot be looked at.
     """
     asked, trouble = request(ledger, layout, full=full, byte_code=byte_code)
     answer = outside.ask(asked, _TIMEOUT)
-    result = judge(
-        answer.coverage, answer.findings, reason="" if not trouble or answer.findings else trouble
-    )
-    return result, answer
+    findings = list(answer.findings)
+    if findings:
+        findings = telling.with_runs(ledger, layout, findings)
+        if diff and asked.reference:
+            findings = telling.with_differences(layout, from_bytes(asked.reference), findings)
+    return judge(answer.coverage, findings, reason="" if findings else trouble), answer
 
 
 def _is_old(place: Path, *, byte_code: bool) -> bool:
