@@ -315,3 +315,21 @@ print(len(pickle.loads(pickle.dumps([m.Thing(), m.Thing()]))))
     done = gated.python(HEAD + broken)
     assert done.out == "2\n", done.err
     assert [each["kind"] for each in done.told] == ["gate", "failed"]
+
+
+def test_many_own_classes_in_a_large_file_do_not_hold_up_the_load(gated: Gated) -> None:
+    many = """
+import time
+for i in range(50):
+    globals()[f"Own{i}"] = type(f"Own{i}", (), {"__module__": "__main__"})
+data = pickle.dumps([globals()[f"Own{i}"]() for i in range(50)] + [bytes(64 << 20)])
+open("large.pkl", "wb").write(data)
+began = time.process_time()
+with open("large.pkl", "rb") as file:
+    pickle.load(file)
+print(time.process_time() - began)
+"""
+    done = gated.python(HEAD + many)
+    assert len([each for each in done.told if each["kind"] == "needs"]) == 50
+    # Were the file digested for each of them, it would take seconds.
+    assert float(done.out) < 0.8, done.out

@@ -20,8 +20,10 @@ from veristep.core.canonical import Json
 DIGEST_BYTES = 4 << 30
 PICKLE_BYTES = 64 << 20
 _BLOCK = 1 << 22
+_MOST_DIGESTS = 64
 _NEAR_FRAMES = 12
 _READS, _SOME_READS = "the unpickler reads it", "an unpickler of this process reads it"
+_ONLY_OPENED = "this thread opened it last before the load"
 _OPENED_LAST = "this thread opened it last before the load; digested when the load was stopped"
 # Objects of loaders that hold a file: torch's.
 _HOLDERS = ("_open_file", "_open_zipfile_reader")
@@ -80,6 +82,11 @@ def find(frames: tuple[FrameType, ...], recent: str = "") -> Artifact:
     return Artifact()
 
 
+def quickly(recent: str) -> Artifact:
+    """Return the file a thread opened last, not looked into: for what is only noted."""
+    return Artifact(recent, _ONLY_OPENED) if recent else Artifact()
+
+
 def _read_by_unpicklers() -> list[tuple[object, str]]:
     """Return the files that unpicklers of this process read from, the newest first, the C one's included.
 
@@ -124,7 +131,7 @@ def _of_file(thing: object, how: str, data: bytes) -> Artifact | None:
         return Artifact(
             path.removesuffix(" (deleted)"),
             how,
-            _digest(descriptor, status.st_size),
+            _digest(descriptor, status),
             _status(status),
             data or os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0),
         )
@@ -175,7 +182,7 @@ def _of_path(path: str, how: str, data: bytes) -> Artifact | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return None
-        digest = _digest(descriptor, status.st_size)
+        digest = _digest(descriptor, status)
         read = data or os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0)
     except OSError:
         return None
@@ -184,14 +191,23 @@ def _of_path(path: str, how: str, data: bytes) -> Artifact | None:
     return Artifact(path, how, digest, _status(status), read)
 
 
-def _digest(descriptor: int, size: int) -> str:
-    if size > DIGEST_BYTES:
+def _digest(descriptor: int, status: os.stat_result) -> str:
+    """Return the digest of a file; of one that has not changed since it was taken before, the same."""
+    if status.st_size > DIGEST_BYTES:
         return ""
-    hasher, offset = blake3(), 0
-    while block := os.pread(descriptor, _BLOCK, offset):
-        hasher.update(block)
-        offset += len(block)
-    return f"blake3:{hasher.hexdigest()}"
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if key not in _digests:
+        hasher, offset = blake3(), 0
+        while block := os.pread(descriptor, _BLOCK, offset):
+            hasher.update(block)
+            offset += len(block)
+        if len(_digests) > _MOST_DIGESTS:
+            _digests.clear()
+        _digests[key] = f"blake3:{hasher.hexdigest()}"
+    return _digests[key]
+
+
+_digests: dict[tuple[int, ...], str] = {}
 
 
 def _status(status: os.stat_result) -> tuple[tuple[str, int], ...]:

@@ -22,6 +22,8 @@ from veristep.guard.load.window import installed_prefixes
 
 # A load that names a thousand unlisted classes is told of so often, and counted after that.
 _MOST_NOTICES = 200
+# The first of them are told with the file's digest and the call; that would hold up the load for the rest.
+_MOST_LOOKED_INTO = 20
 _BLOCK = "block"
 # What a run's files need of its own code is told for the project's profile; that alone refuses nothing.
 LEARNED = "LOAD008"
@@ -135,7 +137,8 @@ def _tell(
     if not blocked and (key in _told or len(_told) >= _MOST_NOTICES):
         return
     _told.add(key)
-    found = artifact.find(load.frames, recent)
+    noted = rule == LEARNED or len(_told) > _MOST_LOOKED_INTO
+    found = artifact.quickly(recent) if noted and not blocked else artifact.find(load.frames, recent)
     body: dict[str, Any] = {
         **describe(found),
         "rule": rule,
