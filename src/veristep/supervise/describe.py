@@ -149,7 +149,10 @@ def repository(folder: Path) -> Repository | None:
     top = _git(folder, "rev-parse", "--show-toplevel")
     if top is None:
         return None
-    root = top.decode().strip()
+    root = top.decode("utf-8", "surrogateescape").strip("\n")
+    if not folder.resolve().is_relative_to(Path(root).resolve()):
+        # The repository's configuration names another working tree: what runs is what lies here.
+        return None
     commit = (_git(folder, "rev-parse", "--verify", "-q", "HEAD") or b"").decode().strip()
     branch = (_git(folder, "symbolic-ref", "--short", "-q", "HEAD") or b"").decode().strip()
     diff = _diff(Path(root)) if commit else b""
@@ -236,7 +239,7 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
             capture_output=True,
             timeout=GIT_TIMEOUT_SECONDS,
             check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"},
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -158,3 +158,15 @@ def test_names_with_odd_bytes_are_compared(code: CodeRepository) -> None:
     assert looked is not None
     assert [each.path for each in looked.edits] == [name]
     assert Path(looked.root) == code.repo
+
+
+def test_a_repository_that_names_another_working_tree_does_not_choose_what_is_recorded(
+    code: CodeRepository,
+) -> None:
+    copy = code.folder / "clean"
+    copy.mkdir()
+    git(code.repo, "config", "core.worktree", str(copy))
+    assert describe.repository(code.repo) is None
+    looked = state.look(code.repo)
+    assert looked is not None
+    assert looked.root == str(code.repo)

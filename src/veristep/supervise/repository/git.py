@@ -39,8 +39,13 @@ def run(folder: Path, *words: str, given: bytes | None = None) -> bytes | None:
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_LAZY_FETCH": "1",
+        # Objects as they are named, not what the repository says is to stand for them.
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "LC_ALL": "C.UTF-8",
     }
+    place = top(folder)
+    if place is not None:
+        environment = {**environment, "GIT_WORK_TREE": str(place)}  # whatever the repository configures
     try:
         done = subprocess.run(
             ["git", "--no-pager", *options, *words],
@@ -55,6 +60,14 @@ def run(folder: Path, *words: str, given: bytes | None = None) -> bytes | None:
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def top(folder: Path) -> Path | None:
+    """Return the folder that holds the repository around a folder; None when there is none."""
+    for place in (folder, *folder.parents):
+        if (place / ".git").exists():
+            return place
+    return None
 
 
 def text(data: bytes | None) -> str:

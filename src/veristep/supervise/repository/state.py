@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from veristep.supervise.repository import git
@@ -92,7 +92,7 @@ def look(folder: Path) -> RepositoryState | None:
             not_compared += 1
         elif compared != blob:
             edits.append(Edit(path, blob, compared, flags.get(path, "")))
-    found = _explained(Path(root), edits, algorithm)
+    found = _explained(Path(root), edits, algorithm, _hides_all(Path(root)))
     return RepositoryState(root, commit, frozenset(tracked), found, tuple(submodules), not_compared)
 
 
@@ -130,7 +130,18 @@ def _blob(data: bytes, algorithm: str) -> str:
     return hasher(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _explained(root: Path, edits: list[Edit], algorithm: str) -> tuple[Edit, ...]:
+def _hides_all(root: Path) -> str:
+    """Return what keeps git from showing any edit; empty for nothing."""
+    configured = git.text(git.run(root, "config", "--get", "core.worktree"))
+    if configured:
+        place = os.path.join(git.text(git.run(root, "rev-parse", "--absolute-git-dir")), configured)  # noqa: PTH118
+        if os.path.realpath(place) != os.path.realpath(root):
+            return f"core.worktree names {place} as the working tree"
+    replaced = git.text(git.run(root, "for-each-ref", "--count=1", "--format=%(refname)", "refs/replace"))
+    return f"objects are replaced by others ({replaced})" if replaced else ""
+
+
+def _explained(root: Path, edits: list[Edit], algorithm: str, all_hidden: str) -> tuple[Edit, ...]:
     """Leave out what ends of lines or large-file pointers explain; say of the rest what hides it."""
     attributes = _attributes(root, [each.path for each in edits])
     found = []
@@ -148,7 +159,7 @@ def _explained(root: Path, edits: list[Edit], algorithm: str) -> tuple[Edit, ...
                 edit = Edit(  # noqa: PLW2901
                     edit.path, edit.blob, edit.now, f"filter {driver!r} goes over it first", own=not local
                 )
-        found.append(edit)
+        found.append(replace(edit, hidden=all_hidden) if all_hidden and not edit.hidden else edit)
     return tuple(found)
 
 
