@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from once import BYTE_CODE, share_byte_code
+from once import BYTE_CODE, leave_environment_alone, share_byte_code
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -43,6 +43,7 @@ class Lab:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         home = self.folder / "home"
         share_byte_code(home / "cache")
+        leave_environment_alone(self.folder)
         keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
         self.environment = {name: os.environ[name] for name in keep if name in os.environ} | {
             "HOME": str(home),

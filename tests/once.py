@@ -27,6 +27,14 @@ def share_byte_code(cache: Path) -> None:
         (own / "replay-bytecode").symlink_to(shared)
 
 
+def leave_environment_alone(folder: Path) -> None:
+    """Have runs below a folder not look at the environment they run in: only the tests about it need that.
+
+    Each private home would have every file of it read, and compiled, again.
+    """
+    (folder / "veristep.toml").write_text('[rules]\nENV = "off"\n', encoding="utf-8")
+
+
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder that was made by `make` in whichever process of this test session came first."""
     base = factory.getbasetemp()

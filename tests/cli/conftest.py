@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from once import BYTE_CODE, made_once, share_byte_code
+from once import BYTE_CODE, leave_environment_alone, made_once, share_byte_code
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 TIMEOUT_SECONDS = 180
@@ -64,6 +64,7 @@ def _cli(base: Path) -> Cli:
 
 
 def _record(base: Path) -> None:
+    leave_environment_alone(base)
     cli = _cli(base)
     cli.folder.mkdir()
     for name in ("classifier_loader.py", "digits.npz"):

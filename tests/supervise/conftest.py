@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from desk import TRAIN, Desk
-from once import BYTE_CODE, share_byte_code
+from once import BYTE_CODE, leave_environment_alone, share_byte_code
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -20,6 +20,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     for folder in (home, tmp_path / "work"):
         folder.mkdir()
     share_byte_code(home / "cache")
+    leave_environment_alone(tmp_path)
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -34,6 +34,7 @@ def installed(desk: Desk) -> Path:
 
 def train(desk: Desk, folder: Path, script: str = SCRIPT, cached: bool = True) -> tuple[str, list[Finding]]:
     """Run a script that uses the package; return what it printed, and what was found."""
+    desk.look_at_environment()
     desk.write("script.py", script)
     path = str(folder / "site-packages")
     # Empty: byte code lies beside the sources, as with a launcher that sets it so.
@@ -97,6 +98,7 @@ def test_a_script_that_is_edited_while_it_runs_is_a_note(desk: Desk) -> None:
 @pytest.mark.long
 def test_a_training_with_trainers_imports_thousands_of_modules_and_raises_nothing(desk: Desk) -> None:
     script = "import sys, torch._dynamo, transformers.trainer, pytorch_lightning, sklearn.ensemble\n"
+    desk.look_at_environment()
     desk.write("script.py", script)
     for _ in range(2):  # the second time, from what was compiled before
         done = desk.run([sys.executable, "script.py"], env={})

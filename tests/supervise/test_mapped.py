@@ -40,6 +40,7 @@ def test_a_library_that_is_changed_while_it_is_in_use_is_named(
     place.parent.mkdir(parents=True)
     place.write_bytes(library)
     time.sleep(0.02)  # a change time of the past, on a clock that ticks every few milliseconds
+    desk.look_at_environment()
     desk.write("script.py", SCRIPT)
     process = desk.start([sys.executable, "script.py", str(place)])
     desk.wait_for((desk.work / "loaded").exists)

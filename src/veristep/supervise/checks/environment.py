@@ -16,13 +16,16 @@ from veristep.core.verdicts import Finding
 from veristep.errors import NotFoundError, VeristepError
 from veristep.guard.env import layout
 from veristep.guard.env.layout import Layout
+from veristep.guard.policy import Action
 from veristep.supervise.boot import byte_code_folder
 from veristep.supervise.checks.protocol import Check, Subject
 from veristep.supervise.env import checking
 from veristep.supervise.env.outside import Answer, Looking, Request
 
 BEFORE_SECONDS = 0.5
-FINISH_SECONDS = 10.0
+# How long the end of a run may wait for the first look at an environment; later ones take less.
+FINISH_SECONDS = 3.0
+_OFF = "the policy turns it off"
 _NOT_KNOWN = "which environment the command uses cannot be told before it runs"
 
 
@@ -33,6 +36,7 @@ class EnvironmentCheck(Check):
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
+        self._off = subject.policy.action("ENV") is Action.OFF
         self._going: list[Looking] = []
         self._answers: list[Answer] = []
         self._asked: set[str] = set()
@@ -40,6 +44,8 @@ class EnvironmentCheck(Check):
 
     def before(self) -> list[Finding]:
         """Look at the environment the command will be run by, if that can be told."""
+        if self._off:
+            return []
         executable = layout.interpreter_of(self._subject.command, self._subject.environment)
         if executable:
             self._start(executable)
@@ -47,7 +53,7 @@ class EnvironmentCheck(Check):
 
     def hear(self, line: Mapping[str, Any]) -> list[Finding]:
         """Look at the environment of a process that uses another."""
-        if line.get("type") == "environment" and line.get("executable"):
+        if not self._off and line.get("type") == "environment" and line.get("executable"):
             self._start(str(line["executable"]))
         return []
 
@@ -63,7 +69,7 @@ class EnvironmentCheck(Check):
             self._leave_out("there was no time to look at the environment")
         self._going.clear()
         if not self._asked:
-            self._leave_out(_NOT_KNOWN)
+            self._leave_out(_OFF if self._off else _NOT_KNOWN)
         return found
 
     def coverage(self) -> Mapping[str, Tally]:
