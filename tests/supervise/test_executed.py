@@ -71,7 +71,7 @@ def test_honest_imports_of_every_kind_are_covered_and_raise_nothing(desk: Desk) 
         SCRIPT
         + """
 import collections, dataclasses, importlib, json, multiprocessing, runpy, subprocess, typing
-import numpy, sklearn.linear_model
+import asyncio, email.message, http.client, xml.dom.minidom
 exec("x = 1")
 dataclasses.make_dataclass("D", [("x", int)])
 multiprocessing.get_context("fork").Process(target=importlib.import_module, args=("wave",)).start()
@@ -83,7 +83,7 @@ runpy.run_path(parts.core.__file__)
     assert printed == "1.0"
     assert found == []
     modules = desk.checks()["executed"]["modules"]
-    assert modules["total"] == modules["checked"] > 300, modules
+    assert modules["total"] == modules["checked"] > 100, modules
 
 
 def test_a_script_that_is_edited_while_it_runs_is_a_note(desk: Desk) -> None:
