@@ -48,8 +48,8 @@ def environment(folder: Path) -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         wanted = ["torch", "transformers", "accelerate", "pytorch-lightning", "scikit-learn", "pandas"]
         constraints = HERE.parent / "constraints.txt"
-        install = [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), *wanted, str(HERE.parent)]
-        subprocess.run(install, check=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "-c", str(constraints)]
+        subprocess.run([*pip, *wanted, str(HERE.parent)], check=True)
     return python
 
 
