@@ -47,6 +47,7 @@ def trained() -> list[tuple[str, int, bytes]]:
         index = json.dumps({"weight_map": names}).encode()
         found.append(("sharded/model.bin.index.json", step, index))
     found.append(("base.pt", 30, saved(model.state_dict())))
+    found.append(("model.safetensors", 30, safetensors(model.state_dict())))
     return found
 
 
@@ -55,6 +56,18 @@ def saved(state: object) -> bytes:
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
+
+
+def safetensors(state: dict[str, torch.Tensor]) -> bytes:
+    """Return tensors in the form of a safetensors file."""
+    header, data = {}, b""
+    for name, tensor in state.items():
+        part = tensor.numpy().tobytes()
+        offsets = [len(data), len(data) + len(part)]
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": offsets}
+        data += part
+    head = json.dumps(header).encode()
+    return len(head).to_bytes(8, "little") + head + data
 
 
 @dataclass

@@ -51,3 +51,23 @@ def test_what_is_altered_in_place_still_loads(protected: Checkpoints, name: str)
     path: Path = attack.plant(protected.out)
     state = torch.load(path)
     assert set(state) == {"model", "optimizer", "epoch"}
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("optimizer_state", "optimizer.state.0.exp_avg"),
+        ("second_moment", "optimizer.state.2.exp_avg_sq"),
+        ("weights", "model.1.weight"),
+        ("safetensors_tensor", "1.weight"),
+    ],
+)
+def test_the_tensor_that_was_altered_is_named_and_no_other(
+    protected: Checkpoints, name: str, tensor: str
+) -> None:
+    attack = next(each for each in family("file") if each.plant.__module__.endswith(f".{name}"))
+    path = attack.plant(protected.out)
+    (finding,) = protected.verify().findings
+    assert finding.evidence["path"] == str(path)
+    assert str(finding.evidence["detail"]).startswith(f"changed: {tensor}")
+    assert "," not in str(finding.evidence["detail"])

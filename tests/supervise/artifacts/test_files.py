@@ -31,7 +31,7 @@ def found(checkpoints: Checkpoints) -> list[tuple[str, str]]:
 def test_untouched_checkpoints_are_verified_on_disk_and_at_load(checkpoints: Checkpoints) -> None:
     result = checkpoints.verify()
     assert result.verdict is Verdict.VERIFIED
-    assert result.coverage["files"].total == result.coverage["files"].checked == 7
+    assert result.coverage["files"].total == result.coverage["files"].checked == 8
     index = checkpoints.out / "sharded" / "model.bin.index.json"
     assert checkpoints.load(*checkpoints.out.glob("*.pt"), index) == []
 
