@@ -21,7 +21,7 @@ def look(scene: Scene) -> Iterator[Finding]:
     places = {
         each: "PYTHONPATH" for each in scene.variables.get("PYTHONPATH", "").split(os.pathsep) if each
     }
-    for path in scene.survey.files:
+    for path in scene.marked:
         folder = path.rpartition("/")[0]
         if path.endswith(".pth") and folder in scene.layout.site:
             places |= {os.path.join(folder, each): path for each in added(path)}  # noqa: PTH118

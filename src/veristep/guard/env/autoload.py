@@ -29,7 +29,8 @@ GROUPS = {
 
 def look(scene: Scene) -> Iterator[Finding]:
     """Yield a finding for each such entry point whose distribution the registry does not vouch for."""
-    for path, found in scene.survey.files.items():
+    for path in scene.marked:
+        found = scene.survey.files[path]
         if not path.endswith((".dist-info/entry_points.txt", ".egg-info/entry_points.txt")):
             continue
         if scene.is_published(path):

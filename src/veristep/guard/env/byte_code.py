@@ -124,7 +124,7 @@ def _judge_some(paths: list[str]) -> list[Judged]:
 
 def cached(scene: Scene) -> list[str]:
     """Return the byte-code files below the folders that were looked through."""
-    return [path for path in scene.survey.files if f"/{CACHE_FOLDER}/" in path and path.endswith(".pyc")]
+    return [path for path in scene.marked if f"/{CACHE_FOLDER}/" in path and path.endswith(".pyc")]
 
 
 def look(judged: Iterable[Judged]) -> Iterator[Finding]:

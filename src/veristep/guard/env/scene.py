@@ -12,6 +12,7 @@ from veristep.guard.env.layout import Layout
 from veristep.guard.env.reference import Distribution, Reference, Source
 from veristep.guard.env.survey import Survey
 
+_MARKED = (".pth", ".start", ".pyc", "-info/entry_points.txt")
 CODE = (".py", ".so", ".pth", ".start", ".pyc", ".pyd", ".egg-link", ".zip", ".egg", ".pyi")
 
 
@@ -49,9 +50,16 @@ class Scene:
         if self.reference is None:
             return found
         for each in self.reference.distributions:
+            inside = each.root + "/"
             for path, digest in each.files.items():
-                found[place(each.root, path)] = Expected(digest, each)
+                where = place(each.root, path) if path.startswith("..") else inside + path
+                found[where] = Expected(digest, each)
         return found
+
+    @cached_property
+    def marked(self) -> list[str]:
+        """The files of a kind that a rule looks for by name; few of many thousands."""
+        return [path for path in self.survey.files if path.endswith(_MARKED)]
 
     @cached_property
     def different(self) -> list[tuple[str, Expected]]:

@@ -24,6 +24,8 @@ def look(scene: Scene) -> Iterator[Finding]:
     places = [(os.path.join(scene.cwd, each or "."), "PYTHONPATH") for each in _split(value)]  # noqa: PTH118
     if scene.script_folder:
         places.insert(0, (scene.script_folder, "the script's folder"))
+    if not places:
+        return
     library, packages = frozenset(sys.stdlib_module_names), _packages(scene)
     done = set()
     for folder, how in places:

@@ -16,7 +16,8 @@ RULE = Rule("ENV006", "Byte code without a source")
 
 def look(scene: Scene) -> Iterator[Finding]:
     """Yield a finding for each ``.pyc`` outside a cache folder that nobody published."""
-    for path, found in scene.survey.files.items():
+    for path in scene.marked:
+        found = scene.survey.files[path]
         if not path.endswith(".pyc") or f"/{CACHE_FOLDER}/" in path or scene.is_published(path):
             continue
         yield RULE.finding(

@@ -26,7 +26,7 @@ _IMPORT = re.compile(r"[\ufeff\s]*import[\s(]")
 
 def look(scene: Scene) -> Iterator[Finding]:
     """Yield a finding for each such file that the registry does not vouch for."""
-    for path in scene.survey.files:
+    for path in scene.marked:
         folder = path.rpartition("/")[0]
         if not path.endswith((".pth", ".start")) or folder not in scene.layout.site:
             continue

@@ -21,6 +21,9 @@ from typing import NamedTuple
 _HEAD = b"veristep-survey/1"
 _THREADS = 4
 _READ_BYTES = 1 << 20
+_SMALL_BYTES = 1 << 15
+# Files that one thread takes at a time.
+_CHUNK = 64
 CACHE_FOLDER = "__pycache__"
 UNREADABLE = "unreadable"
 NOT_A_FILE = "not-a-file"
@@ -153,11 +156,17 @@ def _note(states: dict[str, tuple[str, int, int]], path: str, found: os.stat_res
     states[path] = state, found.st_nlink, found.st_mode
 
 
-def _read(paths: list[str]) -> Iterable[str]:
-    if len(paths) < _THREADS:
-        return map(digest, paths)
+def _read(paths: list[str]) -> list[str]:
+    # Many small files: handing them to threads one by one would cost more than reading them.
+    chunks = [paths[at : at + _CHUNK] for at in range(0, len(paths), _CHUNK)]
+    if len(chunks) < 2:
+        return _digests(paths)
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(digest, paths, chunksize=1))
+        return [each for chunk in pool.map(_digests, chunks) for each in chunk]
+
+
+def _digests(paths: list[str]) -> list[str]:
+    return [digest(each) for each in paths]
 
 
 def digest(path: str) -> str:
@@ -167,8 +176,12 @@ def digest(path: str) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return UNREADABLE
-    hasher = hashlib.sha256()
     try:
+        block = os.read(descriptor, _SMALL_BYTES)
+        if len(block) < _SMALL_BYTES:
+            # Most files: one reading that is shorter than what was asked for has all of it.
+            return hashlib.sha256(block).hexdigest()
+        hasher = hashlib.sha256(block)
         while block := os.read(descriptor, _READ_BYTES):
             hasher.update(block)
     except OSError:
