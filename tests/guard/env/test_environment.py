@@ -82,7 +82,6 @@ def test_what_is_remembered_is_read_again_when_the_memory_was_edited(tmp_path: P
 
 def test_without_a_reference_nothing_is_called_checked_and_nothing_raises_an_alarm(tmp_path: Path) -> None:
     prefix, _ = make_environment(tmp_path)
-    (site_of(prefix) / "own.pth").write_text("import os; os.environ.get('X')\n")
     findings, coverage = look(prefix, None, byte_code=False)
     assert {each.severity for each in findings} <= {Severity.INFO}
     assert judge(coverage, findings).verdict is Verdict.NOT_COVERED

@@ -43,11 +43,19 @@ def look(scene: Scene) -> Iterator[Finding]:
 
 def _module_path(scene: Scene) -> list[str]:
     value = scene.variables.get("PYTHONPATH", "")
-    return [os.path.join(scene.cwd, each) for each in value.split(os.pathsep) if each]  # noqa: PTH118
+    # An empty entry is the working directory.
+    return [os.path.join(scene.cwd, each) for each in value.split(os.pathsep)] if value else []  # noqa: PTH118
 
 
 def _modules(folder: str) -> Iterator[str]:
-    for name in _NAMES:
-        for path in (f"{folder}/{name}.py", f"{folder}/{name}.pyc", f"{folder}/{name}/__init__.py"):
-            if os.path.exists(path):  # noqa: PTH110
-                yield path
+    try:
+        names = sorted(os.listdir(folder or "."))  # noqa: PTH208
+    except OSError:
+        return
+    for name in names:
+        top, _, suffix = name.partition(".")
+        path = f"{folder.rstrip('/')}/{name}"
+        if top in _NAMES and suffix and name.endswith((".py", ".pyc", ".so")):
+            yield path
+        elif name in _NAMES and os.path.exists(f"{path}/__init__.py"):  # noqa: PTH110
+            yield f"{path}/__init__.py"

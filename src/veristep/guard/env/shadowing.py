@@ -9,6 +9,7 @@ from pathlib import Path
 
 from veristep.core.verdicts import Finding, Severity
 from veristep.guard import suspects
+from veristep.guard.env import owned
 from veristep.guard.env.scene import Scene
 from veristep.guard.rule import Rule
 
@@ -35,6 +36,9 @@ def look(scene: Scene) -> Iterator[Finding]:
         done.add(real)
         for name, path in _modules(folder):
             if name in _NEVER_FOUND:
+                continue
+            whose = packages.get(name, "").partition(" ")[0]
+            if name not in library and whose and owned.is_checkout(folder, whose):
                 continue
             if name in library or name in packages:
                 yield _finding(name, path, how, packages.get(name, "the standard library"))
@@ -63,13 +67,24 @@ def _finding(name: str, path: str, how: str, hidden: str) -> Finding:
 def _packages(scene: Scene) -> dict[str, str]:
     """Return the modules that distributions install, by name, and whose they are."""
     found: dict[str, str] = {}
-    for distribution in scene.reference.distributions if scene.reference else ():
+    if scene.reference is None:
+        return _on_disk(scene)
+    for distribution in scene.reference.distributions:
         for path in distribution.files:
             top, slash, _ = path.partition("/")
             if slash and not top.endswith((".dist-info", ".data")) and top != "..":
                 found.setdefault(top, distribution.title)
             elif not slash and top.endswith(".py"):
                 found.setdefault(top.removesuffix(".py"), distribution.title)
+    return found
+
+
+def _on_disk(scene: Scene) -> dict[str, str]:
+    """Return the modules that stand in the folders of packages, where nothing is on record."""
+    found: dict[str, str] = {}
+    for folder in scene.layout.site:
+        for name, _ in _modules(folder):
+            found.setdefault(name, f"{name} in {folder}")
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from veristep.core.verdicts import Finding, Severity
 from veristep.guard import suspects
+from veristep.guard.env import owned
 from veristep.guard.env.reference import Source
 from veristep.guard.env.scene import Scene
 from veristep.guard.rule import Rule
@@ -32,12 +33,33 @@ def look(scene: Scene) -> Iterator[Finding]:
             continue
         if scene.is_published(path):
             continue
+        if scene.reference is None:
+            yield from _by_record(path)
+            continue
         known = scene.expected.get(path)
         found = scene.survey.files[path]
         seen = known is not None and known.owner.source is Source.SEEN and known.digest == found.digest
-        for each in _judge(path, owner=known.owner.title if known and seen else ""):
-            # Without a reference nobody can tell setuptools' own from somebody's: named, no alarm.
-            yield each if scene.reference else replace(each, severity=Severity.INFO)
+        yield from _judge(path, owner=known.owner.title if known and seen else "")
+
+
+def _by_record(path: str) -> Iterator[Finding]:
+    """Judge a file where nothing is on record of what was published: by whose RECORD lists it."""
+    owner = owned.owner(path)
+    lines, folders = executed(path), added(path)
+    if owner is not None and folders and not lines:
+        name = owner.title.partition(" ")[0]
+        if all(owned.is_checkout(each, name) for each in folders):
+            return
+    if owner is None or owner.same is False:
+        if not (owned.recognised(path, lines) and not folders):
+            yield from _judge(path, owner="")
+        return
+    if owned.recognised(path, lines):
+        return
+    # The distribution may be anything: named, no alarm.
+    for each in _judge(path, owner=owner.title):
+        severity = Severity.INFO if owner.same else Severity.WARNING
+        yield replace(each, severity=severity)
 
 
 def _judge(path: str, *, owner: str) -> Iterator[Finding]:

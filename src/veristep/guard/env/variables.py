@@ -28,6 +28,7 @@ _MEANING = {
     "PYTHONOPTIMIZE": ("leaves out assertions", Severity.INFO),
     "PYTHON_PRESITE": ("imports a module before anything else", Severity.ERROR),
     "PYTHON_GIL": ("changes how threads run", Severity.INFO),
+    "BASH_ENV": ("has every bash script run a file first", Severity.ERROR),
     "PYTHONCASEOK": ("imports files whose name differs in case", Severity.WARNING),
 }
 # Set by Python's own tools, or harmless by value.
@@ -44,7 +45,9 @@ def look(scene: Scene) -> Iterator[Finding]:
         if not value or value in _HARMLESS.get(name, ()) or (name == "PYTHONWARNINGS" and ":" not in value):
             continue
         place = Path(value)
-        if name == "PYTHONPYCACHEPREFIX" and _is_private(place):
+        private = name == "PYTHONPYCACHEPREFIX" and _is_private(place)
+        # Module systems of clusters set BASH_ENV, to a file of the system.
+        if private or (name == "BASH_ENV" and _is_the_systems(place)):
             severity = Severity.INFO  # noqa: PLW2901
         pointed = suspects.of_file(place, how=f"{name} names it") if place.is_absolute() else ()
         yield RULE.finding(
@@ -56,6 +59,16 @@ def look(scene: Scene) -> Iterator[Finding]:
             got=f"{name}={value}",
             hint="look for it in the job script, in ~/.bashrc, and in what a login of this machine sources",
         )
+
+
+def _is_the_systems(place: Path) -> bool:
+    """Whether a file lies where only the system's administrator can change it."""
+    try:
+        found = [each.stat() for each in (place.resolve(strict=True), *place.resolve().parents)]
+    except OSError:
+        return False
+    usual = str(place.resolve()).startswith(("/usr/", "/opt/", "/etc/"))
+    return usual and all(each.st_uid == 0 and not each.st_mode & 0o022 for each in found)
 
 
 def _is_private(place: Path) -> bool:

@@ -146,7 +146,7 @@ def _variables(subject: Subject) -> dict[str, str]:
     found["PYTHONPATH"] = os.pathsep.join(parts)
     if found.get("PYTHONPYCACHEPREFIX") == str(byte_code_folder(subject.environment)):
         del found["PYTHONPYCACHEPREFIX"]
-    wanted = ("PYTHON", "LD_", "HOME")
+    wanted = ("PYTHON", "LD_", "HOME", "BASH_ENV")
     return {name: value for name, value in found.items() if name.startswith(wanted)}
 
 
