@@ -95,7 +95,8 @@ def _is_old(place: Path, *, byte_code: bool) -> bool:
     """Whether the last complete reading is too long ago; notes when it is done anew."""
     mark = place.with_suffix(".full-all" if byte_code else ".full-source")
     try:
-        old = time.time() - mark.stat().st_mtime > FULL_SECONDS
+        # A mark from the future would put it off for ever.
+        old = not 0 <= time.time() - mark.stat().st_mtime <= FULL_SECONDS
     except OSError:
         old = True
     if old:
