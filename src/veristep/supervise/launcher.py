@@ -349,7 +349,7 @@ def _encoded(value: Mapping[str, Json]) -> bytes:
 def _attend(opened: _Opened, child: Child) -> None:
     """Hear the run until its command has ended and its processes have said their last lines."""
     deadline: float | None = None
-    silent = SilentProcesses(os.getpid())
+    silent = SilentProcesses(child.process.pid, os.getpid())
     while True:
         try:
             opened.receiver.poll(POLL_SECONDS)

@@ -26,10 +26,11 @@ class Silent:
 
 
 class SilentProcesses:
-    """Looks through the descendants of a process."""
+    """Looks through a command and its descendants; what else its parent starts is none of the run's."""
 
-    def __init__(self, root: int, grace: float = GRACE_SECONDS) -> None:
-        self._root = root
+    def __init__(self, command: int, parent: int, grace: float = GRACE_SECONDS) -> None:
+        self._command = command
+        self._parent = parent
         self._grace = grace
         self._first_seen: dict[int, float] = {}
         self._told: set[int] = set()
@@ -38,7 +39,7 @@ class SilentProcesses:
         """Return the processes, each once, that had time to say hello and did not."""
         found = []
         alive: set[int] = set()
-        waiting = [(child, self._root) for child in _children(self._root)]
+        waiting = [(self._command, self._parent)]
         while waiting and len(alive) < _MAX_PROCESSES:
             pid, parent = waiting.pop()
             alive.add(pid)
