@@ -107,6 +107,55 @@ def check(
         )
 
 
+@command.command("preflight")
+@ledger_option
+@checked.fail_on_option
+@json_option
+@sarif_option
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARGS]...]")
+def preflight(
+    ledger_path: Path | None,
+    fail_on: Severity,
+    as_json: bool,
+    sarif_path: Path | None,
+    arguments: tuple[str, ...],
+) -> int:
+    """Say what `veristep run -- COMMAND` would say before it starts COMMAND, and start nothing.
+
+    Without COMMAND, of `python3`. Variables and folders are the ones of this shell.
+    """
+    import os
+
+    from veristep.errors import UsageError
+    from veristep.guard.env import layout
+    from veristep.ledger.log import Ledger
+    from veristep.supervise.checks.environment import script_folder, variables
+    from veristep.supervise.env import checking
+
+    words = arguments or ("python3",)
+    executable = layout.interpreter_of(words, os.environ)
+    if not executable:
+        raise UsageError(
+            f"which Python {words[0]!r} starts cannot be told before it runs",
+            hint="name the interpreter: veristep env preflight -- python train.py",
+        )
+    with report(sarif_path, "env preflight") as log:
+        place = layout.of_executable(executable, os.environ)
+        cwd = Path.cwd()
+        with Ledger.open(ledger_path_or_default(ledger_path), create=True) as ledger:
+            result, answer = checking.preflight(
+                ledger,
+                place,
+                variables=variables(os.environ),
+                cwd=str(cwd),
+                script_folder=script_folder(words, cwd),
+            )
+        more = {"seconds": answer.seconds}
+        return checked.tell(
+            result, as_json=as_json, sarif=log, subject=place.prefix, fail_on=fail_on, more=more
+        )
+
+
 def _layout(environment: Path | None) -> Layout:
     import os
     import shutil

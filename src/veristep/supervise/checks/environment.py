@@ -101,7 +101,7 @@ class EnvironmentCheck(Check):
         asked, _ = checking.request(
             subject.ledger,
             place,
-            variables=_variables(subject),
+            variables=variables(subject.environment, str(subject.boot)),
             cwd=str(subject.cwd),
             script_folder=script_folder(subject.command, subject.cwd),
             # Runs have byte code of their own.
@@ -138,13 +138,17 @@ def script_folder(command: Sequence[str], cwd: Path) -> str:
     return ""
 
 
-def _variables(subject: Subject) -> dict[str, str]:
-    """Return the variables the command is started with, less what a run puts there itself."""
-    found = dict(subject.environment)
-    own = str(subject.boot)
-    parts = [each for each in found.get("PYTHONPATH", "").split(os.pathsep) if each != own]
+def variables(environment: Mapping[str, str], boot: str = "") -> dict[str, str]:
+    """Return the variables a command is started with that matter, less what a run puts there itself.
+
+    Args:
+        environment: it is started with.
+        boot: the run's boot directory, if there is a run.
+    """
+    found = dict(environment)
+    parts = [each for each in found.get("PYTHONPATH", "").split(os.pathsep) if not boot or each != boot]
     found["PYTHONPATH"] = os.pathsep.join(parts)
-    if found.get("PYTHONPYCACHEPREFIX") == str(byte_code_folder(subject.environment)):
+    if found.get("PYTHONPYCACHEPREFIX") == str(byte_code_folder(environment)):
         del found["PYTHONPYCACHEPREFIX"]
     wanted = ("PYTHON", "LD_", "HOME", "BASH_ENV")
     return {name: value for name, value in found.items() if name.startswith(wanted)}

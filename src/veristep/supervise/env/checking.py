@@ -91,6 +91,28 @@ def check(
     return judge(answer.coverage, findings, reason="" if findings else trouble), answer
 
 
+def preflight(
+    ledger: Ledger, layout: Layout, *, variables: Mapping[str, str], cwd: str, script_folder: str
+) -> tuple[CheckResult, Answer]:
+    """Return the verdict on what a command would start with.
+
+    Args:
+        ledger: has the environment's reference, if any.
+        layout: the environment of the command's interpreter.
+        variables: it would be started with.
+        cwd: where.
+        script_folder: folder of its script.
+
+    Raises:
+        UnavailableError: it cannot be looked at.
+    """
+    asked, trouble = request(
+        ledger, layout, variables=variables, cwd=cwd, script_folder=script_folder, byte_code=False
+    )
+    answer = outside.ask(asked, _TIMEOUT)
+    return judge(answer.coverage, answer.findings, reason="" if answer.findings else trouble), answer
+
+
 def _is_old(place: Path, *, byte_code: bool) -> bool:
     """Whether the last complete reading is too long ago; notes when it is done anew."""
     mark = place.with_suffix(".full-all" if byte_code else ".full-source")
