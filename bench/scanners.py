@@ -2,9 +2,11 @@
 
     python bench/scanners.py CORPUS VENVS > docs/scanners.md
 
-CORPUS is a folder made by ``bench/corpus.py``. VENVS holds one virtual environment for each other
-scanner, under its name (``python -m venv VENVS/picklescan && VENVS/picklescan/bin/pip install picklescan``); what is
-missing is said to be. Each scanner is run on each file by itself, with its own exit status as its answer.
+CORPUS is a folder made by ``bench/corpus.py``. VENVS holds one virtual environment for each other scanner,
+under its name (``python -m venv VENVS/picklescan && VENVS/picklescan/bin/pip install picklescan``); what is
+missing is said to be. Fickling needs ``typing_extensions``, which it does not declare: without it it ends with
+1, like an alarm. Each scanner is run on each file by itself, with its own exit status as its answer. With
+``--answered`` nothing is asked that was not asked before.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from enum import StrEnum
 from pathlib import Path
 
 SECONDS = 120
-GIB = 1 << 30
 
 
 class Answer(StrEnum):
@@ -106,8 +107,8 @@ def answered(scanner: Scanner, status: int) -> Answer:
     return Answer.CLEAN if status in scanner.clean else Answer.UNSURE
 
 
-def judged(corpus: Path, venvs: Path, home: str) -> dict[str, dict[str, Answer]]:
-    """Return the answers, by scanner and sample."""
+def judged(corpus: Path, venvs: Path, home: str, *, asking: bool = True) -> dict[str, dict[str, Answer]]:
+    """Return the answers, by scanner and sample; without asking, those that were given earlier."""
     samples = [each["name"] for each in json.loads((corpus / "index.json").read_text())]
     # In an order that is no order: who is interrupted has asked about both halves.
     samples.sort(key=lambda name: hashlib.sha256(name.encode()).digest())
@@ -118,32 +119,33 @@ def judged(corpus: Path, venvs: Path, home: str) -> dict[str, dict[str, Answer]]
             continue
         # What an earlier call was told; ours is asked each time, as it is what changes.
         kept = corpus / f"answers {scanner.name}.json"
-        said = json.loads(kept.read_text()) if kept.exists() and scanner.venv else {}
-        for name in samples:
+        said = json.loads(kept.read_text()) if kept.exists() and (scanner.venv or not asking) else {}
+        for name in samples if asking else ():
             said[name] = said.get(name) or answered(scanner, ask(words, corpus / name, home)[0])
             kept.write_text(json.dumps(said, indent=1))
-        found[scanner.name] = {name: Answer(said[name]) for name in samples}
+        found[scanner.name] = {name: Answer(said[name]) for name in samples if name in said}
         print(scanner.name, file=sys.stderr)
     return found
 
 
+# Written by a process of their own: a child's peak memory is never less than its parent's when it forked.
+LARGE = {
+    "torch checkpoint": "import torch; torch.save({n: torch.zeros(1 << 26) for n in 'abcd'}, path)",
+    "torch before 1.6": "import torch; torch.save({n: torch.zeros(1 << 26) for n in 'abcd'}, path, "
+    "_use_new_zipfile_serialization=False)",
+    "pickle of one array": "import pickle; pickle.dump({'w': bytes(1 << 30)}, open(path, 'wb'), protocol=5)",
+}
+
+
 def large(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield files of 1 GiB, one at a time."""
-    import pickle
-
-    import torch
-
-    tensors = {f"layer{number}": torch.zeros(GIB // 16, dtype=torch.float32) for number in range(4)}
-    path = folder / "large.pt"
-    torch.save(tensors, path)
-    yield "torch checkpoint", path
-    torch.save(tensors, path, _use_new_zipfile_serialization=False)
-    yield "torch before 1.6", path
-    del tensors
-    with path.with_suffix(".pkl").open("wb") as file:
-        pickle.dump({"w": bytes(GIB)}, file, protocol=5)
-    path.unlink()
-    yield "pickle of one array", path.with_suffix(".pkl")
+    for kind, code in LARGE.items():
+        path = folder / ("large.pkl" if "pickle" in kind else "large.pt")
+        subprocess.run(
+            [sys.executable, "-c", f"import sys; path = sys.argv[1]; {code}", str(path)], check=True
+        )
+        yield kind, path
+        path.unlink()
 
 
 def costs(venvs: Path, home: str) -> dict[str, dict[str, str]]:
@@ -178,16 +180,19 @@ its user sees the same "nothing found".
 """
 
 
-def page(corpus: Path, venvs: Path) -> str:
+def page(corpus: Path, venvs: Path, *, asking: bool) -> str:
     """Return the page."""
     index = {each["name"]: each["malicious"] for each in json.loads((corpus / "index.json").read_text())}
     with tempfile.TemporaryDirectory() as home:
-        answers, times = judged(corpus, venvs, home), costs(venvs, home)
+        answers = judged(corpus, venvs, home, asking=asking)
+        kept = corpus / "costs.json"
+        times = costs(venvs, home) if asking or not kept.exists() else json.loads(kept.read_text())
+        kept.write_text(json.dumps(times))
     bad = sum(index.values())
     parts = [HEAD.format(bad=bad, good=len(index) - bad)]
     for scanner in SCANNERS:
         said = answers.get(scanner.name)
-        if said is None:
+        if not said:
             parts.append(f"| {scanner.name} | could not be installed | | | | | |\n")
             continue
         cells = [
@@ -197,6 +202,7 @@ def page(corpus: Path, venvs: Path) -> str:
         ]
         asked = "" if len(said) == len(index) else f" (asked about {len(said)} of {len(index)} files)"
         parts.append(f"| {scanner.name}{asked} | " + " | ".join(map(str, cells)) + " |\n")
+    parts.append("\nVersions: " + ", ".join(_versions(venvs)) + ".\n")
     kinds = list(next(iter(times.values())))
     parts.append(
         f"\n## A clean file of 1 GiB\n\n| scanner | {' | '.join(kinds)} |\n|---{'|---' * len(kinds)}|\n"
@@ -210,6 +216,19 @@ def page(corpus: Path, venvs: Path) -> str:
     return "".join(parts)
 
 
+def _versions(venvs: Path) -> Iterator[str]:
+    """Yield the other scanners with their versions."""
+    for name in sorted({each.venv for each in SCANNERS if each.venv}):
+        code = f"import importlib.metadata as m; print(m.version({name!r}))"
+        try:
+            done = subprocess.run(
+                [venvs / name / "bin" / "python", "-c", code], capture_output=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        yield f"{name} {done.stdout.decode().strip()}"
+
+
 def _ours(said: Mapping[str, Answer], index: Mapping[str, bool]) -> Iterator[str]:
     """Yield what ours did not get right."""
     wrong = [
@@ -221,4 +240,5 @@ def _ours(said: Mapping[str, Answer], index: Mapping[str, bool]) -> Iterator[str
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute()))
+    folders = [Path(each).absolute() for each in sys.argv[1:3]]
+    sys.stdout.write(page(*folders, asking="--answered" not in sys.argv))

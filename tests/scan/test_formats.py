@@ -172,7 +172,7 @@ def test_a_safetensors_header_that_lies(scanner: Scanner, tmp_path: Path) -> Non
 _FUZZED = [(name, data) for name, (data, sort) in DENIED.items() if sort is Sort.CODE]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_is_done_to_a_file_the_scanner_answers(
     scanner: Scanner, tmp_path: Path, data: st.DataObject
