@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 import stat
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from typing import NamedTuple
 _HEAD = b"veristep-survey/1"
 _THREADS = 4
 _READ_BYTES = 1 << 20
+_SETTLED_NS = 1_000_000_000
 _SMALL_BYTES = 1 << 15
 # Files that one thread takes at a time.
 _CHUNK = 64
@@ -55,11 +57,13 @@ class Survey:
         files: by absolute path.
         unreadable: folders that could not be looked into.
         read: how many files were read.
+        began_ns: when it began, nanoseconds since the epoch.
     """
 
     files: Mapping[str, File]
     unreadable: tuple[str, ...] = ()
     read: int = 0
+    began_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def take(
         byte_code: whether to look into ``__pycache__``.
         skip: folders that are left out.
     """
+    began_ns = time.time_ns()
     states: dict[str, tuple[str, int, int]] = {}
     unreadable: list[str] = []
     left_out = frozenset(skip)
@@ -113,7 +118,7 @@ def take(
     for path, digest in zip(asked, _read(asked), strict=True):
         state, links, _ = states[path]
         files[path] = File(state, digest, links)
-    return Survey(files, tuple(unreadable), len(asked))
+    return Survey(files, tuple(unreadable), len(asked), began_ns)
 
 
 def _look_into(
@@ -193,7 +198,13 @@ def digest(path: str) -> str:
 
 def remember(place: Path, survey: Survey, secret: bytes) -> None:
     """Keep what was read. That it could not be kept costs the next check time, nothing else."""
-    lines = [f"{path}\0{each.state}\0{each.digest}" for path, each in survey.files.items()]
+    # A file changed twice within a tick of the clock has one change time for both.
+    settled = survey.began_ns - _SETTLED_NS
+    lines = [
+        f"{path}\0{each.state}\0{each.digest}"
+        for path, each in survey.files.items()
+        if int(each.state.rpartition(" ")[2]) < settled
+    ]
     text = "\0\n".join(lines).encode(*_ENCODING)
     temporary = place.with_name(f"{place.name}.{os.getpid()}")
     try:
