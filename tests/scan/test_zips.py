@@ -142,3 +142,20 @@ def test_torchscript_that_writes_a_file(scanner: Scanner, tmp_path: Path) -> Non
         torch.jit.script(Plain()).save(str(tmp_path / "plain.pt"))  # type: ignore[no-untyped-call]
     assert Sort.SCRIPT in _sorts(scanner, tmp_path / "saves.pt")
     assert scanner.scan(tmp_path / "plain.pt").outcome is Outcome.ALLOW
+
+
+def test_a_file_that_changes_while_it_is_scanned_does_not_pass(
+    scanner: Scanner, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = scanner._ask
+
+    def slow(path: Path, descriptor: int, size: int) -> Any:
+        report = ask(path, descriptor, size)
+        with path.open("ab") as file:
+            file.write(b"more")
+        return report
+
+    monkeypatch.setattr(scanner, "_ask", slow)
+    report = scanner.scan(checkpoint)
+    assert report.outcome is Outcome.UNKNOWN
+    assert "changed while" in report.seen[-1].text
