@@ -89,3 +89,26 @@ def test_a_checkout_on_the_path_may_stand_before_what_is_installed_of_it(tmp_pat
     variables = {"PYTHONPATH": str(work / "src")}
     findings, _ = look(prefix, None, byte_code=False, variables=variables)
     assert alarms(findings) == [], json.dumps([each.summary for each in findings])
+
+
+def test_what_the_system_installed_has_an_owner_until_it_is_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "dist-packages"
+    (site / "_distutils_hack").mkdir(parents=True)
+    hack, start = site / "_distutils_hack/__init__.py", site / "distutils-precedence.pth"
+    hack.write_text("def add_shim(): ...\n")
+    start.write_text(
+        "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; "
+        "enabled and __import__('_distutils_hack').add_shim(); \n"
+    )
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    rows = [f"{owned._md5(str(each))}  {str(each)[1:]}\n" for each in (hack, start)]
+    (lists / "python3-tools.md5sums").write_text("".join(rows))
+    monkeypatch.setattr(owned, "PACKAGE_LISTS", str(lists))
+    monkeypatch.setattr(owned, "_SYSTEM", str(tmp_path))
+    assert list(start_lines._by_record(str(start))) == []
+    hack.write_text("import os\ndef add_shim(): ...\n")
+    (note,) = start_lines._by_record(str(start))
+    assert note.severity is Severity.ERROR

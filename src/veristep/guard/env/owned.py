@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _METADATA = ".dist-info"
+# Debian keeps no RECORD, but lists of its own: https://manpages.debian.org/dh_md5sums
+PACKAGE_LISTS = "/var/lib/dpkg/info"
+_SYSTEM = "/usr/lib/python3"
 _MAX_BYTES = 1 << 20
 _SETUPTOOLS = re.compile(
     r"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os\.environ\.get\(var, '(?:local|stdlib)'\) "
@@ -52,6 +55,11 @@ def recognised(path: str, lines: Sequence[str]) -> bool:
     return bool(lines) and all(_is_ordinary(path.rpartition("/")[0], each) for each in lines)
 
 
+def looks_ordinary(lines: Sequence[str]) -> bool:
+    """Whether a line has the form of an ordinary tool's, whatever it calls."""
+    return any(_SETUPTOOLS.fullmatch(each) or _FINDER.fullmatch(each) for each in map(str.strip, lines))
+
+
 def is_checkout(folder: str, name: str) -> bool:
     """Whether a folder holds the sources of a project of that name: its pyproject.toml says so."""
     wanted = _normalised(name)
@@ -87,7 +95,36 @@ def _listed(folder: str, name: str) -> Owner | None:
             if row.startswith((name + ",", f'"{name}",')):
                 listed = row.split(",")[-2]
                 return Owner(title, _digest(f"{folder}/{name}") == listed if listed else None)
+    return _of_system(f"{folder}/{name}") if folder.startswith(_SYSTEM) else None
+
+
+def _of_system(path: str) -> Owner | None:
+    """Return the package of the system that lists a file; its lists belong to root."""
+    try:
+        lists = sorted(os.listdir(PACKAGE_LISTS))  # noqa: PTH208
+    except OSError:
+        return None
+    for each in lists:
+        if not each.startswith(("python3", "libpython3")) or not each.endswith(".md5sums"):
+            continue
+        try:
+            with open(f"{PACKAGE_LISTS}/{each}", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                listed = [
+                    line.partition(" ")[0] for line in file if line.rstrip().endswith("  " + path[1:])
+                ]
+        except OSError:
+            continue
+        if listed:
+            return Owner(each.removesuffix(".md5sums"), _md5(path) == listed[0])
     return None
+
+
+def _md5(path: str) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return hashlib.md5(file.read(_MAX_BYTES), usedforsecurity=False).hexdigest()
+    except OSError:
+        return ""
 
 
 def _records(folder: str) -> Iterator[tuple[str, str]]:

@@ -50,11 +50,13 @@ def _by_record(path: str) -> Iterator[Finding]:
         name = owner.title.partition(" ")[0]
         if all(owned.is_checkout(each, name) for each in folders):
             return
-    if owner is None or owner.same is False:
-        if not (owned.recognised(path, lines) and not folders):
+    ordinary = owned.recognised(path, lines)
+    called_otherwise = owned.looks_ordinary(lines) and not ordinary
+    if owner is None or owner.same is False or called_otherwise:
+        if not (ordinary and not folders):
             yield from _judge(path, owner="")
         return
-    if owned.recognised(path, lines):
+    if ordinary:
         return
     # The distribution may be anything: named, no alarm.
     for each in _judge(path, owner=owner.title):
