@@ -96,7 +96,7 @@ def _rest(scan: Looking, item: Item, position: int) -> None:
     """Look for pickles in what follows the last one: a loader that reads on may reach them."""
     size = item.source.size - position
     data = item.source.read(position, min(size, _SEARCHED))
-    if not data.strip(b"\0"):
+    if not data.strip(b"\0\r\n "):
         return
     for place, match in enumerate(_BEGINNING.finditer(data)):
         if place == _MOST_PLACES:
