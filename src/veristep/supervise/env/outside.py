@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -108,6 +109,9 @@ class Looking:
         try:
             status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
+            # Whoever asked goes on, and starts a training perhaps: what is left must not compete with it.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
             return None
         self._output.seek(0)
         self._errors.seek(0)
