@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -84,6 +85,13 @@ runpy.run_path(parts.core.__file__)
     assert found == []
     modules = desk.checks()["executed"]["modules"]
     assert modules["total"] == modules["checked"] > 100, modules
+
+
+def test_show_says_what_was_covered_and_what_not(desk: Desk) -> None:
+    train(desk, installed(desk))
+    shown = desk.bare([sys.executable, "-m", "veristep.cli.main", "show"]).stdout.decode()
+    assert re.search(r"^checks +\d+$", shown, re.M), shown
+    assert re.search(r"^  executed: \d+ of \d+ modules$", shown, re.M), shown
 
 
 def test_a_script_that_is_edited_while_it_runs_is_a_note(desk: Desk) -> None:

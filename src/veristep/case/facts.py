@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from veristep.case.overview import whole
 from veristep.case.wording import plain, signal_name
+from veristep.core.checks import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from veristep.ledger.entries import Entry
     from veristep.ledger.log import Ledger
@@ -57,6 +60,28 @@ class Artifact:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFacts:
+    """How much of one kind of thing a check beside a run looked at.
+
+    Attributes:
+        check: its name.
+        what: what was counted.
+        tally: how much of it.
+    """
+
+    check: str
+    what: str
+    tally: Tally
+
+    def in_words(self) -> str:
+        """Return it as a line, with why the rest was not checked."""
+        tally = self.tally
+        parts = [f"{self.check}: {tally.checked} of {tally.total} {self.what}"]
+        parts += [f"{count} not checked: {plain(why)}" for why, count in tally.not_checked.items()]
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +168,25 @@ def software(recorded: RecordedRun) -> dict[str, str]:
         if platform:
             return {key: plain(platform.get(key)) for key in ("python", "torch", "device", "cuda")}
     return {}
+
+
+def checks(lines: Iterable[Mapping[str, Any]]) -> list[CheckFacts]:
+    """Return what the checks beside a run covered, in the order of their names.
+
+    A line that is not understood, of a later version perhaps, says nothing.
+    """
+    found = []
+    for line in lines:
+        coverage = line.get("coverage")
+        if line.get("type") != "checks" or not isinstance(coverage, Mapping):
+            continue
+        for name, tallies in sorted(coverage.items()):
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+                found += [
+                    CheckFacts(str(name), str(what), Tally.from_json(each))
+                    for what, each in tallies.items()
+                ]
+    return found
 
 
 def _facts(stream: StreamRecord) -> StreamFacts:

@@ -42,6 +42,7 @@ class Subject:
     gaps: tuple[str, ...] = ()
     signals: tuple[SignalFacts, ...] = ()
     software: Mapping[str, str] | None = None
+    checks: tuple[facts.CheckFacts, ...] = ()
     unsealed_lines: int = 0
 
     @property
@@ -68,6 +69,7 @@ def read(ledger: Ledger, run: str, now_ns: int) -> Subject:
         gaps=_gaps(view, recorded),
         signals=tuple(facts.signals(recorded.lines)) if recorded else (),
         software=facts.software(recorded) if recorded else None,
+        checks=tuple(facts.checks(recorded.lines)) if recorded else (),
         unsealed_lines=recorded.unsealed_lines if recorded else 0,
     )
 

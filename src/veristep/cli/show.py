@@ -65,6 +65,7 @@ def _print(subject: Subject) -> None:
     _section("gaps", list(subject.gaps), "none")
     _print_artifacts(list(subject.artifacts))
     _section("signals", [f"{render.when(s.time_ns)}  {s.in_words()}" for s in subject.signals], "")
+    _section("checks", [each.in_words() for each in subject.checks], "")
     _print_findings(subject)
     _print_audits(subject)
 
@@ -187,6 +188,9 @@ def _to_json(subject: Subject) -> dict[str, Any]:
         "gaps": list(subject.gaps),
         "artifacts": [each.to_json() for each in subject.artifacts],
         "signals": [asdict(each) for each in subject.signals],
+        "checks": [
+            {"check": each.check, "what": each.what, **each.tally.to_json()} for each in subject.checks
+        ],
         "findings": [each.to_json() for each in subject.findings],
         "error": {"code": error.code, "message": error.message} if error else None,
     }

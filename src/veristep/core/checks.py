@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from veristep.core.canonical import Json
 from veristep.core.verdicts import SCHEMA, Finding, Severity, Verdict
@@ -29,6 +30,16 @@ class Tally:
     total: int = 0
     checked: int = 0
     not_checked: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Tally:
+        """Return a tally from its JSON form.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        missing = {str(why): int(count) for why, count in dict(value["not_checked"]).items()}
+        return cls(int(value["total"]), int(value["checked"]), missing)
 
     def to_json(self) -> dict[str, Json]:
         """Return the JSON form."""
