@@ -47,10 +47,17 @@ class Guarding:
         for maker in makers:
             self._try(getattr(maker, "name", repr(maker)), partial(self._make, maker))
 
-    def before(self) -> None:
-        """Have every check look before the command starts."""
+    def before(self) -> Finding | None:
+        """Have every check look before the command starts; return what a policy lets no run start with."""
         for check in self._checks:
             self._take(check.name, check.before)
+        policy = self._subject.policy
+        blocked = (
+            each
+            for each in self._found
+            if each.severity is not Severity.INFO and policy.action(each.rule) is Action.BLOCK
+        )
+        return next(blocked, None)
 
     def hear(self, line: Mapping[str, Any]) -> None:
         """Hand a line of the run's log to every check."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from veristep.core.canonical import Json, encode
 from veristep.core.verdicts import Finding
-from veristep.errors import UsageError, VeristepError
+from veristep.errors import ExitStatus, UsageError, VeristepError
 from veristep.guard import policy
 from veristep.ledger import auditors
 from veristep.ledger.entries import Draft
@@ -137,7 +137,13 @@ def run(command: Sequence[str], options: RunOptions) -> Ended:
         child.close()
         return Ended(child.process.returncode)
     try:
-        opened.guarding.before()
+        refused = opened.guarding.before()
+        if refused is not None:
+            complain(
+                f"not started: {refused.summary}; the policy blocks {refused.rule}; "
+                f"look: veristep explain {refused.rule}"
+            )
+            return _close(opened, ExitStatus.FINDINGS)
         child = _start(command, opened.environment, opened.signals.append)
         _attend(opened, child)
         ended = _close(opened, child.process.wait())

@@ -23,6 +23,8 @@ from veristep.supervise.env import checking
 from veristep.supervise.env.outside import Answer, Looking, Request
 
 BEFORE_SECONDS = 0.5
+# Where a policy lets no run start with what is found, there has to be an answer first.
+BLOCKING_SECONDS = 60.0
 # How long the end of a run may wait for the first look at an environment; later ones take less.
 FINISH_SECONDS = 3.0
 _OFF = "the policy turns it off"
@@ -49,7 +51,7 @@ class EnvironmentCheck(Check):
         executable = layout.interpreter_of(self._subject.command, self._subject.environment)
         if executable:
             self._start(executable)
-        return self._collect(BEFORE_SECONDS)
+        return self._collect(BLOCKING_SECONDS if self._may_refuse() else BEFORE_SECONDS)
 
     def hear(self, line: Mapping[str, Any]) -> list[Finding]:
         """Look at the environment of a process that uses another."""
@@ -82,6 +84,10 @@ class EnvironmentCheck(Check):
             total = sum(self._not_checked.values())
             found["environments"] = Tally(total, 0, dict(self._not_checked))
         return found
+
+    def _may_refuse(self) -> bool:
+        rules = self._subject.policy.rules.items()
+        return any(name.startswith("ENV") and action is Action.BLOCK for name, action in rules)
 
     def _start(self, executable: str) -> None:
         try:
