@@ -145,8 +145,9 @@ class Window:
 
     def _starts(self, event: str) -> Action:
         def starts(args: tuple[Any, ...], frame: FrameType) -> None:
-            what = repr(args[0] if len(args) < 2 or event != "subprocess.Popen" else args[1])
-            self._look(f"{event} {what[:300]}", frame)
+            # A fork names nothing; a process its program, then its arguments, which begin with it.
+            words = args[1:2] if event == "subprocess.Popen" else args[:1]
+            self._look(" ".join([event, *(repr(each)[:300] for each in words)]), frame)
 
         return starts
 
