@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from environments import look, make_environment, site_of
 from veristep.core.verdicts import Finding, Severity
 from veristep.drill.attack import Attack, family
-from veristep.guard.env import layout, open_folder, owned, start_lines
+from veristep.guard.env import environment_makers, layout, open_folder, owned, start_lines
 from veristep.guard.env.scene import Scene
 from veristep.guard.env.survey import File, Survey
 
@@ -112,3 +113,22 @@ def test_what_the_system_installed_has_an_owner_until_it_is_edited(
     hack.write_text("import os\ndef add_shim(): ...\n")
     (note,) = start_lines._by_record(str(start))
     assert note.severity is Severity.ERROR
+
+
+def test_what_a_maker_of_environments_leaves_is_ordinary_until_it_is_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix, _ = make_environment(tmp_path)
+    site = site_of(prefix)
+    (site / environment_makers.START_FILE).write_text(environment_makers.LINE, encoding="utf-8")
+    module = site / environment_makers.MODULE
+    module.write_text("left = True\n", encoding="utf-8")
+    known = frozenset({hashlib.sha256(module.read_bytes()).hexdigest()})
+    monkeypatch.setattr(environment_makers, "_TEXTS", known)
+    # In this process, not beside it: the texts that are really written are not ours to copy here.
+    place = layout.of_executable(str(prefix / "bin/python"))
+    path = str(site / environment_makers.START_FILE)
+    scene = Scene(place, None, Survey({path: File("", "", 1)}))
+    assert list(start_lines.look(scene)) == []
+    module.write_text("left = False\n", encoding="utf-8")
+    assert [each.severity for each in start_lines.look(scene)] == [Severity.ERROR]

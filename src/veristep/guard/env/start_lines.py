@@ -13,7 +13,7 @@ from pathlib import Path
 
 from veristep.core.verdicts import Finding, Severity
 from veristep.guard import suspects
-from veristep.guard.env import owned
+from veristep.guard.env import environment_makers, owned
 from veristep.guard.env.reference import Source
 from veristep.guard.env.scene import Scene
 from veristep.guard.rule import Rule
@@ -31,7 +31,7 @@ def look(scene: Scene) -> Iterator[Finding]:
         folder = path.rpartition("/")[0]
         if not path.endswith((".pth", ".start")) or folder not in scene.layout.site:
             continue
-        if scene.is_published(path):
+        if scene.is_published(path) or environment_makers.wrote(path, [*executed(path), *added(path)]):
             continue
         if scene.reference is None:
             yield from _by_record(path)
