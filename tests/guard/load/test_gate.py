@@ -303,6 +303,25 @@ print(yaml.unsafe_load('!!python/object/apply:fractions.Fraction [1, 2]'))
     assert done.names() == [("LOAD002", "helper.Thing", False)]
 
 
+def test_importing_a_loader_for_the_first_time_is_no_load(gated: Gated) -> None:
+    # The interpreter writes byte code of what a module imports, under a passing name, while it is imported.
+    package = gated.folder / "extra/yaml"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "helper.py").write_text("import subprocess, sys\n", encoding="utf-8")
+    (package / "constructor.py").write_text("import yaml.helper\n", encoding="utf-8")
+    loader = gated.folder / "extra/torch/package"
+    loader.mkdir(parents=True)
+    for place in (loader, loader.parent):
+        (place / "__init__.py").touch()
+    (loader / "reader.py").write_text("def read(): ...\n", encoding="utf-8")
+    (loader / "package_importer.py").write_text("from torch.package import reader\n", encoding="utf-8")
+    script = "import yaml.constructor, torch.package.package_importer\nprint('imported')"
+    done = gated.python(script, extra=str(gated.folder / "extra"))
+    assert done.out == "imported\n", done.err
+    assert [each for each in done.told if each["kind"] == "act"] == []
+
+
 def test_an_error_of_the_gate_is_told_and_reaches_nobody(gated: Gated) -> None:
     broken = """
 import veristep.guard.load.judging as judging

@@ -139,6 +139,8 @@ class Window:
             return
         if type(path) is not str or path.endswith(".pyc") or path.startswith(_FINE_PLACES):
             return
+        if frame.f_globals.get("__name__") in _IMPORTLIB:
+            return  # byte code of what is imported, under a passing name
         if path.startswith(self._own):
             return
         self._look(f"open {path!r} for writing", frame, written=True)
@@ -207,4 +209,5 @@ class Window:
 
 def _is_in(table: dict[str, tuple[str, ...]], module: str, function: str) -> bool:
     functions = table.get(module)
-    return functions is not None and (not functions or function in functions)
+    # A loader's own module is imported like any other: that is no load.
+    return functions is not None and function != "<module>" and (not functions or function in functions)
