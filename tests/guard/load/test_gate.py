@@ -303,6 +303,44 @@ print(yaml.unsafe_load('!!python/object/apply:fractions.Fraction [1, 2]'))
     assert done.names() == [("LOAD002", "helper.Thing", False)]
 
 
+def test_what_workers_hand_each_other_may_open_files_and_a_load_leaves_nothing_behind(gated: Gated) -> None:
+    # Installed loggers and data readers open their files again in the process that they were sent to.
+    installed = gated.folder / "extra/site-packages"
+    installed.mkdir(parents=True)
+    (installed / "tool.py").write_text(
+        "class Log:\n    def __setstate__(self, state): self.file = open('log', 'w')\n"
+        "    def __getstate__(self): return {'x': 1}\n",
+        encoding="utf-8",
+    )
+    script = """
+import multiprocessing, pickle, subprocess, sys, tool
+def work(log): print(log.file.name)
+class Own: pass
+def load(data): return pickle.loads(data)
+def start(command): return subprocess.run(command, check=True)
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    child = context.Process(target=work, args=(tool.Log(),))
+    child.start(); child.join()
+    for _ in range(300):
+        load(pickle.dumps(Own()))
+        open("out", "w").close()
+    start([sys.executable, "-c", ""])
+    print("done")
+"""
+    done = gated.python(script, extra=str(installed))
+    assert done.out == "log\ndone\n", done.err
+    assert [each for each in done.told if each["kind"] == "act"] == []
+
+
+def test_arrays_can_be_mapped_to_be_written(gated: Gated) -> None:
+    script = "import numpy as np\nnp.save('a', np.zeros(3))\n"
+    script += "np.load('a.npy', mmap_mode='r+')[0] = 1\nprint('ok')"
+    done = gated.python(script)
+    assert done.out == "ok\n", done.err
+    assert [each for each in done.told if each["kind"] == "act"] == []
+
+
 def test_importing_a_loader_for_the_first_time_is_no_load(gated: Gated) -> None:
     # The interpreter writes byte code of what a module imports, under a passing name, while it is imported.
     package = gated.folder / "extra/yaml"

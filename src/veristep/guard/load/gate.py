@@ -195,8 +195,9 @@ class _Gate:
         def judged() -> None:
             from veristep.guard.load import judging
 
-            judging.unlisted(self._settings, *pair, frame, self._recent.get(get_ident(), ""))
-            self._window.passed[get_ident()] = (id(frame), frame.f_lasti)
+            thread = get_ident()
+            if judging.unlisted(self._settings, *pair, frame, self._recent.get(thread, "")):
+                self._window.passed[thread] = (frame.f_code, frame.f_lasti)
 
         self._guarded(judged)
 

@@ -38,8 +38,8 @@ _told: set[tuple[str, str, str]] = set()
 refused: list[dict[str, Any]] = []
 
 
-def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recent: str) -> None:
-    """Judge a name that is not listed.
+def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recent: str) -> bool:
+    """Judge a name that is not listed; return whether an artifact names it.
 
     Raises:
         RefusedLoad: it must not be looked up.
@@ -49,25 +49,27 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
         _installed.append(installed_prefixes())
     if (module, name) == DEEP_PROBE:
         _probed()
-        return
+        return False
     load = stack.look(frame, _installed[0], _OWN)
     named = origin.of(module, name, settings.root, _installed[0], settings.began_ns)
     if load.source is stack.Source.COMPILE_CACHE:
         named = replace(named, exposed=origin.exposed_cache())
     judgement = judge(load.source, named, _lists[0])
+    by_artifact = load.source is stack.Source.ARTIFACT
     kind = "name" if judgement.rule else "needs"
-    if not judgement.rule and not (load.source is stack.Source.ARTIFACT and named.origin is OWN):
-        return
+    if not judgement.rule and not (by_artifact and named.origin is OWN):
+        return by_artifact
     if (module, name) in _GETATTR and load.source is not stack.Source.COLLECTIVE:
         found = artifact.find(load.frames, recent)
         if found.certain and calls.reaches_members(found.data, _is_enumeration):
-            return  # how some versions of Python keep the members of an enumeration
+            return by_artifact  # how some versions of Python keep the members of an enumeration
 
     def describe(found: artifact.Artifact) -> dict[str, Any]:
         given = calls.arguments(found.data, module, name) if found.data and judgement.rule else ""
         return {"kind": kind, "module": module, "name": name, "why": judgement.why, "arguments": given}
 
     _tell(settings, judgement.rule or LEARNED, (module, name), load, recent, describe)
+    return by_artifact
 
 
 def _is_enumeration(module: str, name: str) -> bool:

@@ -16,7 +16,7 @@ from _thread import get_ident
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from types import CodeType, FrameType
     from typing import Any
 
     # Is given an audit event's arguments and the frame that raised it.
@@ -72,6 +72,7 @@ _GENERATORS = (
     "functools",
     "_pyrepl",
 )
+_MAPPERS = ("numpy._core.memmap", "numpy.core.memmap")
 _IMPORTLIB = ("importlib._bootstrap", "importlib._bootstrap_external")
 # What reads over a network may keep what it read.
 _KEEPERS = ("fsspec.", "s3fs.", "gcsfs.", "adlfs.", "huggingface_hub.")
@@ -94,9 +95,9 @@ class Window:
     """Looks at what is about to happen, and stops what happens because an artifact is being loaded.
 
     Attributes:
-        passed: per thread, the frame (its id) and the instruction that unpickles, when an unlisted name was
-            let pass there. The C unpickler has no frame of its own; while that frame stands at that
-            instruction, it is at work.
+        passed: per thread, the code and the instruction that unpickles an artifact, when an unlisted name
+            was let pass there. The C unpickler has no frame of its own; while a frame of that code stands
+            at that instruction, it is at work.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Window:
             own: folders of Veristep's own for this run; writing there is no finding.
             busy: threads that are judging.
         """
-        self.passed: dict[int, tuple[int, int]] = {}
+        self.passed: dict[int, tuple[CodeType, int]] = {}
         self._tell = tell
         self._own = own
         self._busy = busy
@@ -141,6 +142,8 @@ class Window:
             return
         if frame.f_globals.get("__name__") in _IMPORTLIB:
             return  # byte code of what is imported, under a passing name
+        if frame.f_globals.get("__name__") in _MAPPERS:
+            return  # numbers mapped to be written: `numpy.load(..., mmap_mode="r+")`
         if path.startswith(self._own):
             return
         self._look(f"open {path!r} for writing", frame, written=True)
@@ -185,7 +188,7 @@ class Window:
             if frame is None:
                 return
             code, module = frame.f_code, str(frame.f_globals.get("__name__"))
-            if passed is not None and passed == (id(frame), frame.f_lasti):
+            if passed is not None and passed == (code, frame.f_lasti):
                 break
             if _is_in(_LOADERS, module, code.co_name):
                 break
