@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import marshal
 import sys
-from hashlib import blake2b, sha256
+
+try:
+    from _blake2 import blake2b  # `hashlib` brings OpenSSL along, which takes longer than all of this
+except ImportError:
+    from hashlib import blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +48,7 @@ def main() -> None:
     """Answer lines until there are no more."""
     import json
     import warnings
+    from hashlib import sha256
 
     warnings.simplefilter("ignore")
     for line in sys.stdin:
