@@ -333,6 +333,24 @@ if __name__ == "__main__":
     assert [each for each in done.told if each["kind"] == "act"] == []
 
 
+@pytest.mark.parametrize("way", ["open", "gzip.open", "bz2.open", "lzma.open"])
+def test_a_time_zone_passes_compressed_too_and_another_getattr_does_not(gated: Gated, way: str) -> None:
+    script = f"""
+import bz2, gzip, lzma, pickle, zoneinfo
+with {way}("zone", "wb") as file:
+    pickle.dump([zoneinfo.ZoneInfo("UTC"), 1], file, 4)
+with {way}("zone", "rb") as file:
+    print(pickle.load(file)[0])
+with {way}("other", "wb") as file:
+    file.write(b"cbuiltins\\ngetattr\\n(czoneinfo\\nZoneInfo\\nS'__init_subclass__'\\ntR.")
+with {way}("other", "rb") as file:
+    pickle.load(file)
+"""
+    done = gated.python(script)
+    assert done.out == "UTC\n", done.err
+    assert ("LOAD001", "builtins.getattr", True) in done.names()
+
+
 def test_arrays_can_be_mapped_to_be_written(gated: Gated) -> None:
     script = "import numpy as np\nnp.save('a', np.zeros(3))\n"
     script += "np.load('a.npy', mmap_mode='r+')[0] = 1\nprint('ok')"

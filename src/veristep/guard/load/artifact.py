@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from types import BuiltinMethodType, FrameType
+from types import BuiltinMethodType, FrameType, MethodType
 
 from blake3 import blake3
 
@@ -27,6 +27,7 @@ _ONLY_OPENED = "this thread opened it last before the load"
 _OPENED_LAST = "this thread opened it last before the load; digested when the load was stopped"
 # Objects of loaders that hold a file: torch's.
 _HOLDERS = ("_open_file", "_open_zipfile_reader")
+_METHODS = (BuiltinMethodType, MethodType)
 _UNPICKLERS = (pickle.Unpickler, pickle._Unpickler)
 
 
@@ -98,7 +99,7 @@ def _read_by_unpicklers() -> list[tuple[object, str]]:
     # With other threads at work an unpickler may be theirs; the newest comes last.
     for each in reversed(unpicklers):
         for held in gc.get_referents(each):
-            owner = getattr(held, "__self__", None) if type(held) is BuiltinMethodType else held
+            owner = held.__self__ if isinstance(held, _METHODS) else held
             if isinstance(owner, io.IOBase):
                 found.append((owner, _SOME_READS if others else _READS))
                 break
@@ -133,7 +134,7 @@ def _of_file(thing: object, how: str, data: bytes) -> Artifact | None:
             how,
             _digest(descriptor, status),
             _status(status),
-            data or os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0),
+            data or unpacked(os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0)),
         )
     except OSError:
         return None
@@ -151,7 +152,7 @@ def _descriptor(thing: object) -> int:
             except (OSError, ValueError):
                 return -1
         inner = None
-        for name in ("_fp", "_buffer", "raw", "fileobj", "myfileobj", "_file", "buffer", "file_like"):
+        for name in ("_fp", "fileobj", "myfileobj", "_buffer", "raw", "_file", "buffer", "file_like"):
             try:
                 inner = object.__getattribute__(thing, name)
             except AttributeError:
@@ -183,12 +184,32 @@ def _of_path(path: str, how: str, data: bytes) -> Artifact | None:
         if not stat.S_ISREG(status.st_mode):
             return None
         digest = _digest(descriptor, status)
-        read = data or os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0)
+        read = data or unpacked(os.pread(descriptor, min(status.st_size, PICKLE_BYTES), 0))
     except OSError:
         return None
     finally:
         os.close(descriptor)
     return Artifact(path, how, digest, _status(status), read)
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return what compressed bytes hold, as far as `PICKLE_BYTES`; other bytes as they are."""
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            import zlib
+
+            return zlib.decompressobj(31).decompress(data, PICKLE_BYTES)
+        if data.startswith(b"BZh"):
+            import bz2
+
+            return bz2.BZ2Decompressor().decompress(data, PICKLE_BYTES)
+        if data.startswith(b"\xfd7zXZ\0"):
+            import lzma
+
+            return lzma.LZMADecompressor().decompress(data, PICKLE_BYTES)
+    except Exception:  # noqa: BLE001 - whatever the bytes are, they are looked at as they stand
+        return data
+    return data
 
 
 def _digest(descriptor: int, status: os.stat_result) -> str:

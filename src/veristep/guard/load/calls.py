@@ -14,6 +14,8 @@ from typing import Any
 _LONGEST = 600
 # A file may hold several pickles, one after another.
 _MOST_PICKLES = 64
+# Class methods that pickles reach with `getattr`: a time zone makes itself anew from its name.
+_CONSTRUCTORS = ((("zoneinfo", "ZoneInfo"), "_unpickle"),)
 
 
 def arguments(data: bytes, module: str, name: str) -> str:
@@ -31,7 +33,7 @@ def arguments(data: bytes, module: str, name: str) -> str:
 
 
 def reaches_members(data: bytes, is_enumeration: Callable[[str, str], bool]) -> bool:
-    """Whether these bytes use ``getattr`` for nothing but members of enumerations, and use it.
+    """Whether these bytes use ``getattr`` for nothing but members of enumerations and the like, and use it.
 
     Args:
         data: pickles, one after another.
@@ -86,11 +88,12 @@ class _Members(pickle.Unpickler):
         return _Result("outside")
 
     def check(self, args: tuple[Any, ...]) -> None:
-        """Raise unless these are an enumeration and the plain name of a member."""
+        """Raise unless these are an enumeration and a member's plain name, or one of few constructors."""
         owner, name = args if len(args) == 2 else (None, "")
         pair = getattr(owner, "pair", None) if isinstance(owner, type) else None
         plain = isinstance(name, str) and name.isidentifier() and not name.startswith("_")
-        if pair is None or not plain or not self._is_enumeration(*pair):
+        member = pair is not None and plain and self._is_enumeration(*pair)
+        if not member and (pair, name) not in _CONSTRUCTORS:
             raise _Misused
         self.fine += 1
 

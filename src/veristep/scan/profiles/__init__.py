@@ -13,7 +13,7 @@ import os
 _HERE = os.path.dirname(__file__)  # noqa: PTH120 - read while every process of a run starts: no pathlib
 
 # What checkpoints and data files may name.
-ARTIFACT = ("python", "numpy", "torch", "trainers", "estimators", "enums")
+ARTIFACT = ("python", "numpy", "torch", "trainers", "estimators", "pandas", "enums")
 # What runs code when it is called, by name; `module: *` is all of it, and of what lies below it.
 EXECUTION = "execution"
 
