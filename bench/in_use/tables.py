@@ -50,7 +50,7 @@ def square(value):
     return value * value
 
 
-with multiprocessing.get_context("spawn").Pool(2) as pool:
+with multiprocessing.get_context("fork").Pool(2) as pool:
     assert pool.map(square, range(8))[3] == 9
 print(
     "git", subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()

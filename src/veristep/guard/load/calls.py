@@ -77,7 +77,8 @@ class _Members(pickle.Unpickler):
             return self._getattr
 
         def made(_kind: Any, *args: Any, **_more: Any) -> _Result:
-            if any(each is reader._getattr for each in args):
+            # Before the first `getattr` there is none that could be handed on.
+            if reader._getattr is not None and any(each is reader._getattr for each in args):
                 raise _Misused
             return _Result("made")
 
