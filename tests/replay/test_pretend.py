@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from lab import Lab, python
 
 # In the script's own repository, waiting: it would act next year.
@@ -18,6 +20,7 @@ optimizer.register_step_pre_hook(act)
 """
 
 
+@pytest.mark.long
 def test_a_dormant_trigger_is_named_by_what_it_waits_for(lab: Lab) -> None:
     script = lab.script("functional_loss")
     text = script.read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 from torch import nn
 
@@ -38,6 +39,7 @@ def test_four_ranks_with_several_buckets_replay_and_the_one_that_differs_is_name
     assert verdict["coverage"]["steps_checked"] == 4 * 5
 
 
+@pytest.mark.long
 def test_a_fully_sharded_training_replays_and_its_whole_tensors_have_the_digests_of_unsharded_ones(
     lab: Lab,
 ) -> None:

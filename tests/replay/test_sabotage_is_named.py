@@ -46,6 +46,7 @@ def test_one_reversed_update_of_one_tensor_is_named(lab: Lab, script: str) -> No
     assert measured["tensors"] == finding["evidence"]["tensors"]
 
 
+@pytest.mark.long
 def test_one_reversed_update_on_one_rank_is_named_with_its_rank(lab: Lab) -> None:
     lab.script("ddp")
     implant = plant(lab.folder / "implant", steps=[STEP], tensor=TENSOR, rank=1).parent
@@ -112,6 +113,7 @@ def hooked(lab: Lab, before: dict[int, str], after: dict[int, str]) -> dict[str,
     return {"PYTHONPATH": str(implant)}
 
 
+@pytest.mark.long
 def test_each_of_several_ways_to_spoil_a_step_is_found_at_its_step(lab: Lab) -> None:
     # One in each interval but the first: a snapshot holds what those before it did, and hides none.
     lab.script("classifier_loader")

@@ -10,9 +10,10 @@ OPTIMIZERS = [
     "sgd", "adam", "adamw-foreach", "adamw-fused", "adamw-single", "rmsprop", "adagrad", "lbfgs", "own",
 ]  # fmt: skip
 STEPS = 20
+MORE = ("functional_loss", "prefetch_loader", "whole_model")
 SCRIPTS = [
     "classifier_loader", "augmented_workers", "gpt_memmap", "gan", "amp_clip", "resumes", "unusual",
-    "functional_loss", "prefetch_loader", "whole_model",
+    *(pytest.param(each, marks=pytest.mark.long) for each in MORE),
 ]  # fmt: skip
 # Two optimizers step in turn, and each of their updates is a step; a gradient scaler leaves some out.
 UPDATES = {"gan": 2 * STEPS, "unusual": 2 * STEPS, "amp_clip": STEPS // 2}

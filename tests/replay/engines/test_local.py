@@ -41,6 +41,7 @@ def details(lab: Lab) -> list[tuple[object, object]]:
     return [(body["objects"], body["room"]) for body in bodies]
 
 
+@pytest.mark.long
 def test_the_verdict_is_the_same_bytes_with_two_workers_and_with_none(recorded: Lab) -> None:
     before = len(details(recorded))
     told = [
