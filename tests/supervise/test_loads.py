@@ -72,7 +72,7 @@ def test_what_was_refused_is_on_record_even_when_the_process_is_killed_at_once(d
 
 @pytest.mark.long
 def test_a_policy_that_wants_no_gate_has_none(desk: Desk) -> None:
-    desk.write("veristep.toml", '[rules]\nLOAD = "off"\n')
+    desk.write("veristep.toml", '[rules]\nLOAD = "off"\nENV = "off"\n')
     script = desk.write("poisoned.py", POISONED)
     done = desk.run([sys.executable, str(script)])
     assert done.stdout.split() == [b"trained"], done.stderr

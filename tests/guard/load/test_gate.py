@@ -73,6 +73,29 @@ if __name__ == "__main__":
     assert ("LOAD001", "posix.system", True) in done.names(), (done.err, done.told)
 
 
+def test_what_fails_in_looking_for_the_file_does_not_undo_the_refusal(gated: Gated) -> None:
+    failing = "from veristep.guard.load import artifact; artifact.find = lambda *_: 1 / 0;"
+    done = gated.python(HEAD + failing + WAYS["a file"])
+    assert not (gated.work / "mark").exists(), done.err
+    assert ("LOAD001", "posix.system", True) in done.names(), (done.err, done.told)
+
+
+def test_the_bytes_of_an_unpickler_that_is_kept_are_not_taken_for_those_of_the_load(gated: Gated) -> None:
+    """Members of an enumeration may be reached by ``getattr``; what else may not, whatever is kept open."""
+    kept = """
+import gc
+open('member.pkl', 'wb').write(b"cbuiltins\\ngetattr\\n(cre\\nRegexFlag\\nS'ASCII'\\ntR.")
+kept = pickle.Unpickler(open('member.pkl', 'rb'))
+print(kept.load())
+gc.collect()
+open('other.pkl', 'wb').write(b"cbuiltins\\ngetattr\\n(cbuiltins\\nset\\nS'__class__'\\ntR.")
+pickle.load(open('other.pkl', 'rb'))
+"""
+    done = gated.python(HEAD + kept)
+    assert done.out.strip() == "re.ASCII", done.err
+    assert ("LOAD001", "builtins.getattr", True) in done.names(), (done.err, done.told)
+
+
 def test_the_payloads_fire_where_no_gate_is(gated: Gated) -> None:
     done = gated.python(HEAD + WAYS["a file"], actions=dict.fromkeys(DEFAULTS, "off"))
     assert (gated.work / "mark").exists(), done.err

@@ -15,6 +15,7 @@ from types import BuiltinMethodType, FrameType, MethodType
 from blake3 import blake3
 
 from veristep.core.canonical import Json
+from veristep.guard.load.calls import Placing
 
 # Beyond this the load would be felt to hang before it is refused.
 DIGEST_BYTES = 4 << 30
@@ -95,9 +96,8 @@ def _read_by_unpicklers() -> list[tuple[object, str]]:
     """
     others = len(sys._current_frames()) > 1
     found: list[tuple[object, str]] = []
-    unpicklers = [each for each in gc.get_objects() if type(each) in _UNPICKLERS or _derived(each)]
-    # With other threads at work an unpickler may be theirs; the newest comes last.
-    for each in reversed(unpicklers):
+    # With other threads at work an unpickler may be theirs.
+    for each in _unpicklers():
         for held in gc.get_referents(each):
             owner = held.__self__ if isinstance(held, _METHODS) else held
             if isinstance(owner, io.IOBase):
@@ -106,11 +106,17 @@ def _read_by_unpicklers() -> list[tuple[object, str]]:
     return found
 
 
-def _derived(thing: object) -> bool:
-    kind = type(thing)
-    # Our own readers of earlier loads may still be there: what they read is not what is loaded now.
-    own = kind.__module__.startswith("veristep.")
-    return kind is not type and issubclass(kind, _UNPICKLERS) and not own
+def _unpicklers() -> Iterator[object]:
+    """Yield the unpicklers of this process, the newest first: the one at work before those that are kept.
+
+    The collector keeps the youngest generation apart, and in each the newest last.
+    """
+    for generation in range(3):
+        for each in reversed(gc.get_objects(generation)):
+            kind = type(each)
+            # Our own readers of earlier loads may still be there: what they read is not loaded now.
+            if issubclass(kind, _UNPICKLERS) and not issubclass(kind, Placing):
+                yield each
 
 
 def _held_by_frames(frames: tuple[FrameType, ...]) -> Iterator[tuple[object, str]]:

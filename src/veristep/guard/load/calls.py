@@ -56,7 +56,11 @@ class _Misused(BaseException):
     pass
 
 
-class _Members(pickle.Unpickler):
+class Placing(pickle.Unpickler):
+    """An unpickler of ours, which looks nothing up."""
+
+
+class _Members(Placing):
     def __init__(self, stream: io.BytesIO, is_enumeration: Callable[[str, str], bool]) -> None:
         super().__init__(stream)
         self._is_enumeration = is_enumeration
@@ -104,7 +108,7 @@ class _Seen(BaseException):
         self.text = text
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(Placing):
     def __init__(self, stream: io.BytesIO, wanted: tuple[str, str]) -> None:
         super().__init__(stream)
         self._wanted = wanted

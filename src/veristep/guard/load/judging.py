@@ -24,6 +24,7 @@ from veristep.guard.load.window import installed_prefixes
 _MOST_NOTICES = 200
 # The first of them are told with the file's digest and the call; that would hold up the load for the rest.
 _MOST_LOOKED_INTO = 20
+_LONGEST_HOW = 300
 _BLOCK = "block"
 # What a run's files need of its own code is told for the project's profile; that alone refuses nothing.
 LEARNED = "LOAD008"
@@ -60,9 +61,10 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
     if not judgement.rule and not (by_artifact and named.origin is OWN):
         return by_artifact
     if (module, name) in _GETATTR and load.source is not stack.Source.COLLECTIVE:
-        found = artifact.find(load.frames, recent)
+        # How some versions of Python keep the members of an enumeration.
+        found, _ = _evidence(load, recent, lambda _found: {}, look=True)
         if found.certain and calls.reaches_members(found.data, _is_enumeration):
-            return by_artifact  # how some versions of Python keep the members of an enumeration
+            return by_artifact
 
     def describe(found: artifact.Artifact) -> dict[str, Any]:
         given = calls.arguments(found.data, module, name) if found.data and judgement.rule else ""
@@ -140,9 +142,9 @@ def _tell(
         return
     _told.add(key)
     noted = rule == LEARNED or len(_told) > _MOST_LOOKED_INTO
-    found = artifact.quickly(recent) if noted and not blocked else artifact.find(load.frames, recent)
+    found, described = _evidence(load, recent, describe, look=not noted or blocked)
     body: dict[str, Any] = {
-        **describe(found),
+        **described,
         "rule": rule,
         "refused": blocked,
         "refused_before": len(refused),
@@ -158,6 +160,20 @@ def _tell(
     notice.send(settings, body)
     if blocked:
         raise RefusedLoad(_message(body))
+
+
+def _evidence(
+    load: stack.Load, recent: str, describe: Callable[[artifact.Artifact], dict[str, Any]], *, look: bool
+) -> tuple[artifact.Artifact, dict[str, Any]]:
+    """Return what is loaded and what is told of it; what fails in looking must not undo a refusal."""
+    found = artifact.quickly(recent)
+    if look:
+        try:
+            found = artifact.find(load.frames, recent)
+            return found, describe(found)
+        except Exception as error:  # noqa: BLE001 - boundary
+            found = replace(found, how=f"{found.how or 'not found out'} ({error!r})"[:_LONGEST_HOW])
+    return found, describe(replace(found, data=b""))
 
 
 def _message(body: dict[str, Any]) -> str:
