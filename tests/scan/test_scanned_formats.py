@@ -85,6 +85,7 @@ DENIED: dict[str, tuple[bytes, Sort]] = {
     "up.tar": (tar(b"text", "../../x"), Sort.ESCAPE),
     "objects.npy": (OBJECTS + EVIL, Sort.CODE),
     "second.npy": (npy(np.zeros(3)) + EVIL, Sort.CODE),
+    "record.npy": (npy(np.zeros(3, [("a", "<i4"), ("b", "<f8", (2, 3))])) + EVIL, Sort.CODE),
     "a.safetensors": (EVIL, Sort.CODE),
     "lib.bin": (b"\x7fELF" + bytes(200), Sort.NATIVE),
     "a.yaml": (b"x: !!python/object/apply:os.system ['x']", Sort.REMOTE),

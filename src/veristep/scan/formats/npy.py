@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 
 from veristep.scan.formats import pickles
@@ -13,8 +15,12 @@ _MOST_HEADER = 1 << 20
 _OBJECTS = re.compile(r"['\"][<>|=]?O\d*['\"]")
 # What numpy's own writer writes; the readers of old versions evaluate the header as an expression.
 _HEADER = re.compile(r"^[\s\w{}()\[\]:,'\"<>|=.+-]*$")
-_SHAPE = re.compile(r"['\"]shape['\"]\s*:\s*\(([0-9,\sL]*)\)")
-_DESCR = re.compile(r"['\"]descr['\"]\s*:\s*['\"][<>|=]?([a-zA-Z])(\d+)(?:\[\w+\])?['\"]")
+_LONG = re.compile(r"(?<=\d)L\b")  # whole numbers as Python 2 wrote them
+_KIND = re.compile(r"[<>|=]?([a-zA-Z])(\d+)(?:\[\w+\])?")
+_LAST_COMMA = re.compile(r",\s*([\]}])")
+_AS_JSON = str.maketrans("()'", '[]"')
+_FIELDS = {"descr", "fortran_order", "shape"}
+_DEEPEST = 8
 
 
 def recognises(item: Item, head: bytes) -> bool:
@@ -56,20 +62,55 @@ def _one(scan: Looking, item: Item, start: int) -> int:
         inner = Item(item.source.part(begin, item.source.size), "objects.pkl", item.place, item.depth)
         pickles.look(scan, inner)
         return -1
-    shape, kind = _SHAPE.search(header), _DESCR.search(header)
-    if shape is None or kind is None:
-        # Fields of a record: their size is not worked out here, so what follows them is not told apart.
-        return -1 if shape is not None else _odd(scan, item, header)
-    count = 1
-    for each in shape[1].split(","):
-        count *= int(each.strip(" L") or 1)
-    size = count * int(kind[2]) * (4 if kind[1] == "U" else 1)
+    size = _size(header)
+    if size < 0:
+        scan.doubt(item, Sort.DAMAGED, "its header cannot be read", header[:200])
+        return -1
     if begin + size > item.source.size:
         scan.deny(item, Sort.HEADER, "its header promises more than the file has", f"{size:,} bytes")
         return -1
     return begin + size
 
 
-def _odd(scan: Looking, item: Item, header: str) -> int:
-    scan.doubt(item, Sort.DAMAGED, "its header cannot be read", header[:200])
-    return -1
+def _size(header: str) -> int:
+    """Return how many bytes the array of a header takes; -1 for a header that says none."""
+    try:
+        fields = json.loads(_as_json(header))
+        if not isinstance(fields, dict) or set(fields) != _FIELDS:
+            return -1
+        return _count(fields["shape"]) * _width(fields["descr"], _DEEPEST)
+    except (ValueError, RecursionError):
+        return -1
+
+
+def _as_json(header: str) -> str:
+    """Return a header as JSON: the process that looks must not compile anything, a literal included."""
+    text = _LONG.sub("", header.strip()).translate(_AS_JSON)
+    return _LAST_COMMA.sub(r"\1", text).replace("False", "false").replace("True", "true")
+
+
+def _count(shape: object) -> int:
+    sides = shape if isinstance(shape, list) else [shape]
+    if not all(type(each) is int and each >= 0 for each in sides):
+        raise ValueError
+    return math.prod(sides)
+
+
+def _width(described: object, deep: int) -> int:
+    """Return the bytes of one element: a number, an array in itself, or a record."""
+    if isinstance(described, str):
+        kind = _KIND.fullmatch(described)
+        if kind is None:
+            raise ValueError
+        return int(kind[2]) * (4 if kind[1] == "U" else 1)
+    if not isinstance(described, list) or not described or not deep:
+        raise ValueError
+    if isinstance(described[0], str):
+        inner, shape = described if len(described) == 2 else (None, None)
+        return _width(inner, deep - 1) * _count(shape)
+    total = 0
+    for field in described:
+        if not isinstance(field, list) or len(field) not in (2, 3):
+            raise ValueError
+        total += _width(field[1], deep - 1) * _count(field[2] if len(field) == 3 else [])
+    return total
