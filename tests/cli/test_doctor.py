@@ -1,16 +1,30 @@
-"""`veristep doctor`: what works here is tried, what does not is said with what it costs and what would help."""
+"""`veristep doctor`: what works here is tried, what does not is said with what it costs and what helps."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import Cli
 from veristep.cli.facilities.facility import Facility, Standing, State, every, look
+
+
+@dataclass(frozen=True)
+class Cli:
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "veristep.cli.main", *words]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
 
 
 def told(cli: Cli, *words: str) -> dict[str, Any]:
@@ -21,12 +35,10 @@ def told(cli: Cli, *words: str) -> dict[str, Any]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Cli:
-    import os
-
     work = tmp_path / "work"
     work.mkdir()
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    return Cli(work, tmp_path / "ledger", environment)
+    return Cli(work, {**environment, "VERISTEP_LEDGER": str(tmp_path / "ledger")})
 
 
 def test_every_facility_has_a_name_of_its_own_and_says_what_is_lost_without_it() -> None:
@@ -51,7 +63,7 @@ def test_what_is_tried_here_stands_in_the_answer(desk: Cli) -> None:
 
 
 def test_a_program_that_is_not_there_is_said_with_what_it_costs(desk: Cli, tmp_path: Path) -> None:
-    bare = Cli(desk.folder, desk.ledger, {**desk.environment, "PATH": str(tmp_path)})
+    bare = Cli(desk.folder, {**desk.environment, "PATH": str(tmp_path)})
     git = next(each for each in told(bare)["facilities"] if each["name"] == "git")
     assert git["standing"] == "missing"
     assert "apt install git" in git["hint"]
