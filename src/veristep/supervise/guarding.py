@@ -16,12 +16,16 @@ from typing import Any
 from veristep.core.canonical import Json
 from veristep.core.verdicts import Finding, Severity
 from veristep.guard.policy import Action
+from veristep.ledger.entries import Draft
 from veristep.record.channel import complain
 from veristep.supervise.checks.every import EVERY
 from veristep.supervise.checks.protocol import Check, Maker, Subject
+from veristep.supervise.env.affected import Affected
 
 # One thing that goes wrong over and over is told so often, and counted after that.
 MOST_FINDINGS = 1000
+# How long all findings of a run together may look for other runs that they touch.
+AFFECTED_SECONDS = 1.0
 
 
 class Guarding:
@@ -43,6 +47,7 @@ class Guarding:
         self._count = 0
         self._failed: set[str] = set()
         self._spent_ns = 0
+        self._affected = Affected(subject.ledger, subject.run, AFFECTED_SECONDS)
         self._checks: list[Check] = []
         for maker in makers:
             self._try(getattr(maker, "name", repr(maker)), partial(self._make, maker))
@@ -85,6 +90,13 @@ class Guarding:
             "seconds": self._spent_ns / 1e9,
         }
 
+    def entries(self, *, last: bool = False) -> list[Draft]:
+        """Return what goes into the ledger beside findings."""
+        drafts: list[Draft] = []
+        for check in self._checks:
+            self._try(check.name, partial(_collect, drafts, check, last))
+        return drafts
+
     def findings(self) -> list[Finding]:
         """Return, once, what was found since the last time."""
         found, self._found = self._found, []
@@ -110,7 +122,7 @@ class Guarding:
     def _keep(self, found: Iterable[Finding]) -> None:
         today = datetime.now(UTC).date()
         policy = self._subject.policy
-        for each in policy.apply(list(found), today):
+        for each in self._affected.named(policy.apply(list(found), today)):
             self._count += 1
             if self._count > MOST_FINDINGS:
                 continue
@@ -122,6 +134,10 @@ class Guarding:
                     f"{mine.severity.value}[{mine.rule}]: run {mine.run}: {mine.summary}; "
                     f"look: veristep show {mine.run}; training goes on"
                 )
+
+
+def _collect(drafts: list[Draft], check: Check, last: bool) -> None:
+    drafts += check.entries(last=last)
 
 
 def _cover(coverage: dict[str, Json], check: Check) -> None:

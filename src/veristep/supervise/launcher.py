@@ -393,11 +393,12 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
         )
 
 
-def _raise_findings(opened: _Opened) -> None:
+def _raise_findings(opened: _Opened, *, last: bool = False) -> None:
     """Write down at once what was found while the run goes on."""
     found = opened.watch.findings() + opened.guarding.findings()
-    if found:
-        opened.pending += [_raised(opened, each) for each in found]
+    drafts = [*(_raised(opened, each) for each in found), *opened.guarding.entries(last=last)]
+    if drafts:
+        opened.pending += drafts
         _seal(opened)
 
 
@@ -497,7 +498,7 @@ def _close(opened: _Opened, returncode: int) -> Ended:
         for stream, missing in _unheard(opened).items():
             receiver.gap("steps", f"{missing} steps were taken and never told", of=stream)
         receiver.own(opened.guarding.finish())
-        _raise_findings(opened)
+        _raise_findings(opened, last=True)
         opened.watch.finish(receiver)
         receiver.own({"type": "exit", "returncode": returncode})
         receiver.close()

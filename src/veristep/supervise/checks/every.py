@@ -10,6 +10,7 @@ from veristep.supervise.checks.data import DataCheck
 from veristep.supervise.checks.environment import EnvironmentCheck
 from veristep.supervise.checks.executed import Executed
 from veristep.supervise.checks.files import FileCheck
+from veristep.supervise.checks.imports import ImportsOnRecord
 from veristep.supervise.checks.load import Loads
 from veristep.supervise.checks.mapped import MappedLibraries
 from veristep.supervise.checks.protocol import Maker
@@ -23,4 +24,5 @@ EVERY: Sequence[Maker] = (
     FileCheck,
     Loads,
     MappedLibraries,
+    ImportsOnRecord,
 )

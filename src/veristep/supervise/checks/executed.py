@@ -22,6 +22,7 @@ from veristep.guard.policy import Action
 from veristep.supervise.boot import byte_code_folder
 from veristep.supervise.checks.protocol import Check, Subject
 from veristep.supervise.env.compiler import Compiler, Interpreter
+from veristep.supervise.env.imports import Build
 
 # How long the end of a run may wait for the rest.
 FINISH_SECONDS = 3.0
@@ -39,6 +40,7 @@ class Executed(Check):
         self._place = Path(subject.boot) / NOTES
         self._cache = byte_code_folder(subject.environment).parent.parent
         self._boot = str(subject.boot)
+        self._imports = subject.imports
         self._offset = 0
         self._interpreters: dict[int, Interpreter] = {}
         self._seen: set[tuple[str, str, int]] = set()
@@ -104,11 +106,17 @@ class Executed(Check):
         if key in self._seen or str(path).startswith(self._boot):
             return
         self._seen.add(key)
+        self._imported(key, interpreter)
         self._open += 1
         self._waiting.put((Ran(str(path), str(digest), int(time_ns), str(maker)), interpreter))
         if self._thread is None:
             self._thread = threading.Thread(target=self._compare, name="veristep-executed", daemon=True)
             self._thread.start()
+
+    def _imported(self, key: tuple[str, str, int], interpreter: Interpreter) -> None:
+        path, digest, optimize = key
+        place = os.path.normpath(os.path.join(interpreter.cwd, path))  # noqa: PTH118
+        self._imports.module(Build(interpreter.version, optimize), place, digest if place == path else "")
 
     def _drain(self) -> list[Finding]:
         found: list[Finding] = []

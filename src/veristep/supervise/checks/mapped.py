@@ -15,6 +15,7 @@ from veristep.guard.env import exposed_library, mapping, replaced_library
 from veristep.guard.env.mapping import Mapped
 from veristep.guard.env.replaced_library import Standing
 from veristep.supervise.checks.protocol import Check, Subject
+from veristep.supervise.env import affected
 
 # Reading the map of a process with torch loaded takes about a millisecond. Most libraries are loaded in the
 # beginning: a young process is looked at more often.
@@ -39,7 +40,8 @@ class MappedLibraries(Check):
 
     name = "mapped"
 
-    def __init__(self, _subject: Subject) -> None:
+    def __init__(self, subject: Subject) -> None:
+        self._imports = subject.imports
         self._started_ns: dict[int, int] = {}
         self._alive: dict[int, _Turn] = {}
         self._looked_at: set[int] = set()
@@ -88,7 +90,9 @@ class MappedLibraries(Check):
             return
         self._looked_at.add(pid)
         for mapped in mapping.executable(maps):
-            self._seen.setdefault(mapped, self._started_ns[pid])
+            if mapped not in self._seen:
+                self._seen[mapped] = self._started_ns[pid]
+                self._imports.library(mapped.path, _state(mapped))
 
     def _judge_all(self) -> list[Finding]:
         found = []
@@ -98,6 +102,15 @@ class MappedLibraries(Check):
                     self._told.add((each.rule, mapped.path))
                     found.append(each)
         return found
+
+
+def _state(mapped: Mapped) -> str:
+    """Return the state of the file that is mapped; empty when another stands at its path by now."""
+    with contextlib.suppress(OSError):
+        device, inode, state = affected.state_of(mapped.path)
+        if (device, inode) == (mapped.device, mapped.inode):
+            return state
+    return ""
 
 
 def _judged(mapped: Mapped, since_ns: int) -> list[Finding]:

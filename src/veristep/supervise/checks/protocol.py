@@ -10,8 +10,10 @@ from typing import Any
 from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding
 from veristep.guard.policy import Policy
+from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
 from veristep.supervise.data.declared import Declared
+from veristep.supervise.env.imports import Imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Subject:
         policy: what is done about findings.
         data: the locked data that it says it reads.
         started_ns: when the run was opened.
+        imports: what its processes imported, as the checks that hear of it note.
     """
 
     run: str
@@ -43,6 +46,7 @@ class Subject:
     policy: Policy
     data: Declared = field(default_factory=Declared)
     started_ns: int = 0
+    imports: Imports = field(default_factory=Imports)
 
 
 class Check:
@@ -73,6 +77,15 @@ class Check:
 
     def finish(self) -> list[Finding]:
         """Look a last time, after the command ended."""
+        return []
+
+    def entries(self, *, last: bool) -> list[Draft]:
+        """Return what goes into the ledger beside findings; called about once a second.
+
+        Args:
+            last: whether this is the last time.
+        """
+        del last
         return []
 
     def coverage(self) -> Mapping[str, Tally]:

@@ -14,6 +14,7 @@ from veristep.guard.env.layout import Layout
 from veristep.guard.env.reference import from_bytes
 from veristep.ledger.log import Ledger
 from veristep.supervise.env import locking, outside, telling
+from veristep.supervise.env.affected import Affected
 from veristep.supervise.env.outside import Answer, Request
 
 # Every byte is read again after this time, whatever the state of the files says.
@@ -85,7 +86,7 @@ def check(
     answer = outside.ask(asked, _TIMEOUT)
     findings = list(answer.findings)
     if findings:
-        findings = telling.with_runs(ledger, layout, findings)
+        findings = Affected(ledger).named(findings)
         if diff and asked.reference:
             findings = telling.with_differences(layout, from_bytes(asked.reference), findings)
     return judge(answer.coverage, findings, reason="" if findings else trouble), answer

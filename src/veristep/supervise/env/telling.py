@@ -1,8 +1,7 @@
-"""What else is told of a changed file: how it differs from the published one, and which runs it touched."""
+"""What else is told of a changed file: how it differs from the published one."""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import zipfile
@@ -11,33 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from veristep.core.canonical import Json
-from veristep.core.verdicts import Finding, Suspect
+from veristep.core.verdicts import Finding
 from veristep.errors import VeristepError
 from veristep.guard.env.layout import Layout
 from veristep.guard.env.reference import Distribution, Reference
 from veristep.guard.env.scene import place
-from veristep.ledger.layout import RUN_FOLDER
-from veristep.ledger.log import Ledger
 from veristep.supervise.env.difference import between
 from veristep.supervise.env.lock import Lock, Pin
 from veristep.supervise.env.registry import Pip
 
 # Files whose published text is fetched at once.
 MOST_DISTRIBUTIONS = 5
-MOST_RUNS = 20
 _SOURCE = (".py", ".pyi", ".json", ".txt", ".pth", ".toml", ".yaml", ".cfg")
 _MAX_BYTES = 4 << 20
-_FIRST_BYTES = 1 << 18
-
-
-def with_runs(ledger: Ledger, layout: Layout, findings: Iterable[Finding]) -> list[Finding]:
-    """Name, in each finding about a file, the runs that started in its environment since it was changed."""
-    started = [
-        (entry.time_ns, entry.run)
-        for entry in ledger.entries(kind="run.opened")
-        if _uses(ledger.path / RUN_FOLDER / entry.run / "log", layout.prefix)
-    ]
-    return [_touched(each, started) for each in findings]
 
 
 def with_differences(layout: Layout, reference: Reference, findings: Iterable[Finding]) -> list[Finding]:
@@ -83,41 +68,5 @@ def _compared(finding: Finding, owners: Mapping[str, Distribution], wheels: Mapp
     return _with(made, detail=f"changed in {where}") if where else made
 
 
-def _touched(finding: Finding, started: list[tuple[int, str]]) -> Finding:
-    path = str(finding.evidence.get("path", ""))
-    try:
-        changed = Path(path).lstat().st_ctime_ns
-    except OSError:
-        return finding
-    runs = [run for time_ns, run in started if time_ns >= changed]
-    if not runs:
-        return finding
-    more = f" and {len(runs) - MOST_RUNS} more" if len(runs) > MOST_RUNS else ""
-    how = "started in this environment after the file's change time"
-    named = Suspect("runs", ", ".join(runs[-MOST_RUNS:]) + more, how)
-    return replace(finding, suspects=(*finding.suspects, named))
-
-
 def _with(finding: Finding, **evidence: Json) -> Finding:
     return replace(finding, evidence={**finding.evidence, **evidence})
-
-
-def _uses(log: Path, prefix: str) -> bool:
-    """Whether a process of a run said that its interpreter is the environment's."""
-    try:
-        first = min(log.glob("*.jsonl"), default=None)
-        if first is None:
-            return False
-        with first.open("rb") as file:
-            lines = file.read(_FIRST_BYTES).splitlines()
-    except OSError:
-        return False
-    for line in lines:
-        if b'"hello"' in line:
-            try:
-                executable = str(json.loads(line).get("executable", ""))
-            except (ValueError, AttributeError):
-                continue
-            if executable.startswith(prefix + "/"):
-                return True
-    return False
