@@ -20,7 +20,7 @@ class Told:
     def boundary(self, step: Underway, *, clean: bool) -> None:
         self.points.append(f"{step.number} {step.boundary}")
 
-    def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
+    def batch(self, step: Underway, slot: int, index: int, value: Any, _samples: Any) -> Any:
         self.points.append(f"batch {slot}.{index}")
         return value
 

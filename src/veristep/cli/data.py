@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from veristep.cli import render
+from veristep.cli import data_seen, render
 from veristep.cli.checked import fail_on_option, tell
+from veristep.cli.data_seen import annotated
 from veristep.cli.options import Bytes, json_option, ledger_option, ledger_path_or_default
 from veristep.cli.sarif import report, sarif_option
 from veristep.core.verdicts import Severity
@@ -33,6 +35,9 @@ _QUIET_SECONDS, _LIVE_SECONDS = 60.0, 0.2
 @click.group("data")
 def command() -> None:
     """Lock data sets by a manifest of their chunks, and check them against it."""
+
+
+command.add_command(data_seen.command)
 
 
 @command.command("lock")
@@ -124,8 +129,10 @@ def check_command(
     with report(sarif_path, "data check") as sarif:
         with _open(ledger_path) as ledger:
             locked = store.load(ledger, store.find(ledger, _one(ledger, data)))
-        options = _check_options(locked, sample, risk_limit, quick=quick, changed=changed, jobs=jobs)
-        checked = check(locked, _source_of(locked, at), options, _progress("chunks"))
+            options = _check_options(locked, sample, risk_limit, quick=quick, changed=changed, jobs=jobs)
+            checked = check(locked, _source_of(locked, at), options, _progress("chunks"))
+            findings = annotated(ledger, checked.result.findings)
+        checked = replace(checked, result=replace(checked.result, findings=tuple(findings)))
         chance = _chance(checked, changed)
         status = tell(
             checked.result,

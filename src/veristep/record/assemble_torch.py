@@ -14,6 +14,7 @@ from veristep.core.units import Cut
 from veristep.record import pack
 from veristep.record import randomness_torch as randomness
 from veristep.record.copies_torch import Copy
+from veristep.record.samples_torch import packed
 from veristep.record.sketch_torch import NO_SKETCH, Sketch, take_copied
 from veristep.record.steps_torch import Underway
 from veristep.record.tape import TapeWriter
@@ -109,8 +110,10 @@ def _chunk(gathered: Gathered, digests: _Digests) -> dict[str, Any]:
     step = gathered.step
     states = _States()
     keep = gathered.keeps_batches
+    samples = packed((fetch.slot, fetch.index, fetch.samples) for fetch in step.fetches)
     return {
         "step": step.number,
+        **({"samples": samples} if samples else {}),
         "entry": gathered.entry.prefixes if gathered.entry else b"",
         "grads": gathered.grads.prefixes,
         "params": gathered.params.prefixes,

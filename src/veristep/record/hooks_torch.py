@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 from torch.utils.data import dataloader
 
 from veristep.core.canonical import Json
-from veristep.record import sources_torch
+from veristep.record import samples_torch, sources_torch
 from veristep.record.channel import complain
 from veristep.record.files import RefusedWrite, path_of
 from veristep.record.steps_torch import Tracker
@@ -111,6 +111,7 @@ def install(process: Process) -> None:
     _wrap_save(process)
     _wrap_optimizer(process)
     sources_torch.install(_Followed(process))
+    samples_torch.install()
 
 
 class _Followed:
@@ -211,11 +212,12 @@ def _wrap_loader(process: Process) -> None:
     def __next__(self: Any) -> Any:  # noqa: N807 - it takes the place of the method of that name
         value = original(self)
         guard = process.guard
-        if guard.active:
-            try:
-                return guard.tracker.fetched(self._dataset, value)
-            except Exception as error:  # noqa: BLE001 - boundary
-                guard.failed(error)
+        try:
+            samples = samples_torch.of_batch(self)
+            if guard.active:
+                return guard.tracker.fetched(self._dataset, value, samples)
+        except Exception as error:  # noqa: BLE001 - boundary
+            guard.failed(error)
         return value
 
     dataloader._BaseDataLoaderIter.__next__ = __next__  # type: ignore[method-assign]

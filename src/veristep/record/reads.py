@@ -13,6 +13,8 @@ import os
 import stat
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 NOTES = "reads"
 READ, FOLDER, MADE = "read", "folder", "made"
@@ -20,6 +22,9 @@ READ, FOLDER, MADE = "read", "folder", "made"
 MAX_NOTES = 20_000
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/run/", "/usr/", "/etc/", "/lib", "/bin/", "/sbin/", "/var/")
 _IMPORTED = (".py", ".pyc", ".so", ".pth", ".pyi")
+# Where torch's loaders call a data set, and how far up the stack that is looked for.
+_FETCHER = "/torch/utils/data/_utils/fetch.py"
+_DEEPEST = 64
 _PARTS = ("/__pycache__/", "/torchinductor_", "/.triton/", "/site-packages/", "/dist-packages/")
 
 
@@ -64,10 +69,46 @@ class ReadNotes:
                 return
             size, mtime = status.st_size, status.st_mtime_ns
         self._count += 1
-        self._write(json.dumps([kind, path, size, mtime]).encode() + b"\n")
+        fetched = _fetched_for() if kind == READ else ()
+        self._write(json.dumps([kind, path, size, mtime, *fetched]).encode() + b"\n")
 
     def _write(self, line: bytes) -> None:
         if self._descriptor < 0:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self._place, flags, 0o600)
         os.write(self._descriptor, line)
+
+
+def key_of(dataset: Any) -> str:
+    """Return what tells a run's data sets apart, in every process of the run: class and length."""
+    try:
+        length = len(dataset)
+    except Exception:  # noqa: BLE001 - boundary: the script's own code; one that is iterated has none
+        length = -1
+    kind = type(dataset)
+    # In a spawned worker the script goes by another name.
+    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
+    return f"{module}.{kind.__qualname__}:{length}"
+
+
+def _fetched_for() -> tuple[()] | tuple[int, str]:
+    """Return the sample a loader of torch is fetching on this thread, and the key of its data set.
+
+    Looked for on the stack, where torch's fetcher is: fetching itself costs nothing more.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    sample: Any = None
+    for _ in range(_DEEPEST):
+        if frame is None:
+            return ()
+        code = frame.f_code
+        if code.co_filename.endswith(_FETCHER):
+            # The comprehension over the batch is a function of its own before Python 3.12.
+            values = frame.f_locals
+            sample = values.get("idx", sample)
+            if code.co_name == "fetch":
+                if sample is None:
+                    sample = values.get("possibly_batched_index")
+                return (sample, key_of(values["self"].dataset)) if type(sample) is int else ()
+        frame = frame.f_back
+    return ()

@@ -34,6 +34,7 @@ from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.copies_torch import Copies, Copy, size_of
 from veristep.record.files import FileWatch
 from veristep.record.handed_torch import GRAD, Handed, describe
+from veristep.record.reads import key_of
 from veristep.record.shared import SCHEDULE_NAME, Heartbeat, Pair, claim_stream
 from veristep.record.sketch_torch import NO_SKETCH, take
 from veristep.record.sources_torch import capture_order
@@ -139,12 +140,12 @@ class Recorder:
         if clean and (self._due(step.number) if self._is_told else step.number >= self.next_snapshot):
             self._snapshot(step.number)
 
-    def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
+    def batch(self, step: Underway, slot: int, index: int, value: Any, samples: Any) -> Any:
         """Copy what the loader yields."""
         tensors = leaves(value)
         before = self.copies.copied
         copies = [self.copies.copy(tensor) for tensor in tensors]
-        step.fetches.append(Fetch(slot, index, copies, randomness.capture()))
+        step.fetches.append(Fetch(slot, index, copies, randomness.capture(), samples))
         step.kept_bytes += self.copies.copied - before
         self.handed.add(slot, index, tensors)
         if step.kept_bytes > self.config.tape_limit:
@@ -155,6 +156,7 @@ class Recorder:
         """Keep what decides the order of the epoch that a loader begins."""
         order = {} if slot < 0 else {"states": randomness.capture(), "order": capture_order(loader)}
         line: dict[str, Json] = {"type": "epoch", "step": step.number, "slot": slot, "first": first}
+        line["dataset"] = key_of(loader.dataset)
         self.worker.add(lambda: self._write_epoch(line, order), must=True)
 
     def inputs(self, step: Underway, args: Any, kwargs: Any) -> tuple[Any, Any]:

@@ -47,12 +47,14 @@ class Fetch:
         index: number of the batch among those of its slot.
         tensors: copies of its tensors (`copies_torch.Copy`), or nothing when they are not kept.
         rng: random states when it was handed over.
+        samples: what its samples were drawn by (`samples_torch.of_batch`); None where that is not known.
     """
 
     slot: int
     index: int
     tensors: list[Any]
     rng: randomness.State
+    samples: Any = None
 
 
 @dataclass(slots=True)
@@ -93,8 +95,8 @@ class Sink(Protocol):
     def boundary(self, step: Underway, *, clean: bool) -> None:
         """A step begins; a snapshot can be taken or put in place here when `clean`."""
 
-    def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
-        """A loader yields `value`; return what the script is to get."""
+    def batch(self, step: Underway, slot: int, index: int, value: Any, samples: Any) -> Any:
+        """A loader yields `value`, drawn by `samples`; return what the script is to get."""
 
     def epoch(self, step: Underway, slot: int, first: int, loader: Any) -> None:
         """A loader begins an epoch with its batch `first`; slot -1 is one that no training is seen in."""
@@ -204,7 +206,7 @@ class Tracker:
 
     # -- batches ------------------------------------------------------------------------------------
 
-    def fetched(self, dataset: Any, value: Any) -> Any:
+    def fetched(self, dataset: Any, value: Any, samples: Any = None) -> Any:
         """A loader yields a batch; return the one the script is to get."""
         if not self._saw_optimizer or not torch.is_grad_enabled():
             return value
@@ -214,7 +216,7 @@ class Tracker:
         index = self.counts.get(str(slot), 0)
         self.counts[str(slot)] = index + 1
         self.underway.fetched += 1
-        value = self.sink.batch(self.underway, slot, index, value)
+        value = self.sink.batch(self.underway, slot, index, value, samples)
         if self._fallback == YIELD and not self.underway.opened:
             self._open(YIELD)
         return value

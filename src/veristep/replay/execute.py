@@ -193,7 +193,7 @@ def _read(boot_folder: Path) -> frozenset[str]:
     found = set()
     for line in lines:
         with contextlib.suppress(ValueError, TypeError):
-            _kind, path, _size, _mtime_ns = json.loads(line)
+            _kind, path, _size, _mtime_ns, *_fetched = json.loads(line)
             found.add(str(path))
     return frozenset(found)
 

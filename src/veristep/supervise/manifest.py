@@ -23,6 +23,8 @@ from veristep.supervise.notes import Note, Notes
 FINISH_SECONDS = 20.0
 # Lines of one run; what was read beyond that is counted.
 MAX_LINES = 20_000
+# So that no line is a long one.
+FILES_PER_LINE = 100
 
 
 class DataManifest:
@@ -55,6 +57,7 @@ class DataManifest:
         self._started_ns = started_ns
         self._known: set[tuple[str, str]] = set()
         self._left_out = 0
+        self._fetched = 0
         self._waiting: queue.SimpleQueue[Note | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[dict[str, Json]] = queue.SimpleQueue()
         self._open: dict[str, Note] = {}
@@ -63,8 +66,10 @@ class DataManifest:
 
     def look(self) -> None:
         """Take new notes, and keep the lines of what was digested meanwhile."""
-        for note in self._notes.new():
+        notes = self._notes.new()
+        for note in notes:
             self._take(note)
+        self._keep_fetched(notes)
         with contextlib.suppress(queue.Empty):
             while True:
                 line = self._done.get_nowait()
@@ -106,6 +111,18 @@ class DataManifest:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._digest, name="veristep-data", daemon=True)
                 self._thread.start()
+
+    def _keep_fetched(self, notes: list[Note]) -> None:
+        """Keep which sample each file was opened for first, where a loader opened it."""
+        files: dict[str, list[Json]] = {}
+        for note in notes:
+            if note.dataset and self._fetched < MAX_LINES:
+                self._fetched += 1
+                files.setdefault(note.dataset, []).append([note.sample, note.path])
+        for dataset, found in files.items():
+            for at in range(0, len(found), FILES_PER_LINE):
+                part = found[at : at + FILES_PER_LINE]
+                self._keep({"type": "fetched", "dataset": dataset, "files": part})
 
     def _digest(self) -> None:
         with contextlib.suppress(OSError):

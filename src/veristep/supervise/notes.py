@@ -15,12 +15,19 @@ _READ_BYTES = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A file or folder as a process found it when it opened it."""
+    """A file or folder as a process found it when it opened it.
+
+    Attributes:
+        sample: the sample it was opened for, -1 where it was opened otherwise.
+        dataset: the data set the sample belongs to (`record.reads.key_of`).
+    """
 
     kind: str
     path: str
     size: int
     mtime_ns: int
+    sample: int = -1
+    dataset: str = ""
 
 
 class Notes:
@@ -45,7 +52,9 @@ class Notes:
         found = []
         for text in data.splitlines():
             with contextlib.suppress(ValueError, TypeError):
-                kind, path, size, mtime_ns = json.loads(text)
+                kind, path, size, mtime_ns, *fetched = json.loads(text)
+                sample, dataset = fetched or (-1, "")
                 if kind in self._kinds:
-                    found.append(Note(kind, str(printable(path)), int(size), int(mtime_ns)))
+                    place = str(printable(path))
+                    found.append(Note(kind, place, int(size), int(mtime_ns), int(sample), str(dataset)))
         return found

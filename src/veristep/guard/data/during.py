@@ -76,4 +76,7 @@ def opened_otherwise(place: str, name: str, opened: tuple[int, int], locked: tup
     )
 
 
-_HINT = "what was read between these steps is not known to be the locked data: audit them"
+_HINT = (
+    "what was read between these steps is not known to be the locked data: audit them; "
+    "veristep data seen FILE tells which of them drew it"
+)

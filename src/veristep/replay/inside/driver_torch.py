@@ -99,7 +99,7 @@ class Replayer:
             self._compare(target, "entry", record.entry, chunk, self.roster.parameters(), names)
         self._compare_and_impose_random(target)
 
-    def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
+    def batch(self, step: Underway, slot: int, index: int, value: Any, _samples: Any) -> Any:
         """Give the script the batch the run had here."""
         self._handed_over(slot, index, value)
         fetch = self._tape.fetch(slot, index) if self._active else None

@@ -93,7 +93,7 @@ class FromStart:
             self._compare(record, "entry", record.entry, self.roster.parameters(), names)
         self._compare_random(number, chunk, "rng")
 
-    def batch(self, step: Underway, slot: int, index: int, value: Any) -> Any:
+    def batch(self, step: Underway, slot: int, index: int, value: Any, _samples: Any) -> Any:
         """Compare the batch a loader made."""
         self._handed.add(slot, index, leaves(value))
         if not self._active or step.number >= self.order.stop:
