@@ -36,6 +36,7 @@ audit-bench: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/overhead.py
+	$(BIN)/python bench/guard.py
 
 # Every kind of script, honest and sabotaged in six ways: about an hour on two cores.
 matrix: $(VENV)/installed

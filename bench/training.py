@@ -137,6 +137,7 @@ def main() -> None:
         print(json.dumps({"ratios": alternate(step, arguments.alternate, arguments.seconds)}))
         return
     times: list[float] = []
+    began = time.time()
     until, last = time.perf_counter() + arguments.seconds, time.perf_counter()
     while last < until:
         step()
@@ -144,7 +145,7 @@ def main() -> None:
         times.append(now - last)
         last = now
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(json.dumps({"times": times[arguments.warm_up :], "parameters": parameters}))
+    print(json.dumps({"times": times[arguments.warm_up :], "parameters": parameters, "began": began}))
 
 
 if __name__ == "__main__":
