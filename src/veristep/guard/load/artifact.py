@@ -84,6 +84,11 @@ def find(frames: tuple[FrameType, ...], recent: str = "") -> Artifact:
     return Artifact()
 
 
+def of_code(path: str) -> Artifact:
+    """Return the file of code that came with a model."""
+    return _of_path(path, "its code asks for this", b"") or Artifact(path, "its code asks for this")
+
+
 def quickly(recent: str) -> Artifact:
     """Return the file a thread opened last, not looked into: for what is only noted."""
     return Artifact(recent, _ONLY_OPENED) if recent else Artifact()

@@ -101,7 +101,9 @@ class Lists:
 
     def executes(self, module: str, name: str) -> bool:
         """Whether it is known to run code."""
-        return f"{module}.".startswith(self._whole) or (module, name.partition(".")[0]) in self._executes
+        if f"{module}.".startswith(self._whole) or (module, name) in self._executes:
+            return True
+        return (module, name.partition(".")[0]) in self._executes
 
 
 def _unlisted(named: Named) -> str:

@@ -18,7 +18,7 @@ from veristep.guard.load import artifact, calls, notice, origin, stack
 from veristep.guard.load.gate import DEEP_PROBE, Settings
 from veristep.guard.load.judge import Lists, judge
 from veristep.guard.load.refused import RefusedLoad
-from veristep.guard.load.window import installed_prefixes
+from veristep.guard.load.window import installed_prefixes, is_configured, is_remote
 
 # A load that names a thousand unlisted classes is told of so often, and counted after that.
 _MOST_NOTICES = 200
@@ -45,9 +45,7 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
     Raises:
         RefusedLoad: it must not be looked up.
     """
-    if not _lists:
-        _lists.append(Lists())
-        _installed.append(installed_prefixes())
+    _begin()
     if (module, name) == DEEP_PROBE:
         _probed()
         return False
@@ -97,15 +95,56 @@ def acts(
     Raises:
         RefusedLoad: it must not happen.
     """
-    if not _installed:
-        _installed.append(installed_prefixes())
-    seen = stack.look(frames[0], _installed[0], _OWN)
-    load = stack.Load(seen.source, loader, seen.file, seen.line, seen.function, seen.frames)
+    _begin()
+    if not _is_a_load(frames):
+        return
+    seen = stack.look(_asked_by(frames), _installed[0], _OWN)
+    # Without frames there is no reader to be looked for: the code itself is the file.
+    code = frames[-1].f_code
+    inner = () if is_remote(code) else seen.frames
+    load = stack.Load(seen.source, loader, seen.file, seen.line, seen.function, inner)
+    recent = recent if inner else code.co_filename
 
     def describe(_found: artifact.Artifact) -> dict[str, Any]:
         return {"kind": "act", "act": what}
 
     _tell(settings, rule, (what, loader), load, recent, describe)
+
+
+def _asked_by(frames: tuple[FrameType, ...]) -> FrameType:
+    """Return the frame outward of which stands whoever asked: code that came with a model did not."""
+    if not is_remote(frames[-1].f_code):
+        return frames[0]
+    frame: FrameType | None = frames[-1]
+    while frame is not None and is_remote(frame.f_code):
+        frame = frame.f_back
+    return frame or frames[-1]
+
+
+def _is_a_load(frames: tuple[FrameType, ...]) -> bool:
+    """Whether what these frames do, innermost first, is done by a file that the last of them loads."""
+    loader = frames[-1]
+    if is_configured(loader):
+        # It builds what a configuration names, a whole training perhaps. That is meant only where nothing
+        # but the standard library stands between, or where what is named is there to run what it is given.
+        bare = all(
+            str(each.f_globals.get("__name__")).partition(".")[0] in sys.stdlib_module_names
+            for each in frames[:-1]
+        )
+        return bare or _runs_what_it_is_given(loader.f_locals.get("_target_"))
+    # Processes of a run hand each other messages; some libraries have dill read them.
+    return stack.look(loader, _installed[0], _OWN).source is not stack.Source.WORKERS
+
+
+def _runs_what_it_is_given(target: object) -> bool:
+    module, name = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
+    return isinstance(module, str) and isinstance(name, str) and _lists[0].executes(module, name)
+
+
+def _begin() -> None:
+    if not _lists:
+        _lists.append(Lists())
+        _installed.append(installed_prefixes())
 
 
 def unsafe(settings: Settings, path: str, why: str, frame: FrameType) -> None:
@@ -114,8 +153,7 @@ def unsafe(settings: Settings, path: str, why: str, frame: FrameType) -> None:
     Raises:
         RefusedLoad: a policy refuses that.
     """
-    if not _installed:
-        _installed.append(installed_prefixes())
+    _begin()
     load = stack.look(frame, _installed[0], _OWN)
 
     def describe(_found: artifact.Artifact) -> dict[str, Any]:
@@ -169,7 +207,7 @@ def _evidence(
     found = artifact.quickly(recent)
     if look:
         try:
-            found = artifact.find(load.frames, recent)
+            found = artifact.find(load.frames, recent) if load.frames else artifact.of_code(recent)
             return found, describe(found)
         except Exception as error:  # noqa: BLE001 - boundary
             found = replace(found, how=f"{found.how or 'not found out'} ({error!r})"[:_LONGEST_HOW])

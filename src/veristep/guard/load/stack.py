@@ -53,8 +53,13 @@ _WORKERS: dict[str, tuple[str, ...]] = {
     "torch.multiprocessing.spawn": ("join",),
     "torch._inductor.compile_worker.subproc_pool": ("loads",),
     "torch._inductor.autotune_process": ("recv",),
-    "joblib.externals.loky.cloudpickle_wrapper": (),
-    "loky.cloudpickle_wrapper": (),
+    # The same package with dill in place of pickle: workers of `datasets`, of pathos.
+    "multiprocess.connection": ("recv",),
+    "multiprocess.queues": ("get",),
+    "multiprocess.spawn": ("_main",),
+    "multiprocess.resource_sharer": (),
+    "multiprocess.reduction": (),
+    "distributed.protocol.pickle": ("loads",),
     "ray._private.serialization": (),
     "ray.cloudpickle": (),
 }
@@ -79,9 +84,14 @@ _WORKER_PROGRAMS = (
     "/torch/_inductor/compile_worker/__main__.py",
     "/ray/_private/workers/default_worker.py",
 )
-# Parts of unpicklers themselves: who called them decides.
-_MACHINERY = ("pickle",)
-_FINDERS = ("find_class", "persistent_load")
+# Parts of unpicklers themselves, and objects that unpickle what they hold: who called them decides.
+_MACHINERY = (
+    "pickle",
+    "dill._dill",
+    "joblib.externals.loky.cloudpickle_wrapper",
+    "loky.cloudpickle_wrapper",
+)
+_PARTS = ("find_class", "persistent_load", "__setstate__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +147,7 @@ def _loading(frames: tuple[FrameType, ...], installed: tuple[str, ...]) -> tuple
 
 
 def _is_machinery(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__") in _MACHINERY or frame.f_code.co_name in _FINDERS
+    return frame.f_globals.get("__name__") in _MACHINERY or frame.f_code.co_name in _PARTS
 
 
 def _dotted(frame: FrameType) -> str:

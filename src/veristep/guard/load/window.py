@@ -76,6 +76,8 @@ _MAPPERS = ("numpy._core.memmap", "numpy.core.memmap")
 _IMPORTLIB = ("importlib._bootstrap", "importlib._bootstrap_external")
 # What reads over a network may keep what it read.
 _KEEPERS = ("fsspec.", "s3fs.", "gcsfs.", "adlfs.", "huggingface_hub.")
+# What writes because it is asked to, and runs nothing that it writes: a log is part of a configuration.
+_LOGS = ("logging", "logging.handlers")
 # Where the Hub's client puts code that came with a model.
 _REMOTE = f"{os.sep}transformers_modules{os.sep}"
 _WRITES = os.O_WRONLY | os.O_RDWR
@@ -152,7 +154,8 @@ class Window:
         def starts(args: tuple[Any, ...], frame: FrameType) -> None:
             # A fork names nothing; a process its program, then its arguments, which begin with it.
             words = args[1:2] if event == "subprocess.Popen" else args[:1]
-            self._look(" ".join([event, *(repr(each)[:300] for each in words)]), frame)
+            said = " ".join([event, *(repr(each)[:300] for each in words)])
+            self._look(said, frame, process=True)
 
         return starts
 
@@ -163,7 +166,9 @@ class Window:
         if module in _IMPORTLIB:
             if _REMOTE in name and name not in self._remote and get_ident() not in self._busy:
                 self._remote.add(name)
-                self._tell("LOAD009", f"run {name}", "", (frame,))
+                # The Hub's client makes a package of the folders around: files with nothing in them.
+                if code.co_names:
+                    self._tell("LOAD009", f"run {name}", "", (frame,))
             return
         if module in _GENERATORS:
             return
@@ -177,7 +182,7 @@ class Window:
         if args and args[0] is not None:
             self._look(f"load the library {args[0]!r}", frame)
 
-    def _look(self, what: str, event: FrameType, *, written: bool = False) -> None:
+    def _look(self, what: str, event: FrameType, *, written: bool = False, process: bool = False) -> None:
         frame: FrameType | None = event
         if get_ident() in self._busy:
             return
@@ -192,7 +197,13 @@ class Window:
                 break
             if _is_in(_LOADERS, module, code.co_name):
                 break
+            if _is_in(_CONFIGURED, module, code.co_name) and not written:
+                break
             if bare and _is_in(_CONFIGURED, module, code.co_name):
+                if any(each.f_globals.get("__name__") in _LOGS for each in between):
+                    return
+                break
+            if bare and is_remote(code) and (process or code.co_name == "<module>"):
                 break
             if self._is_fine(code.co_name, code.co_filename, module, written=written):
                 return
@@ -208,6 +219,16 @@ class Window:
         if file.startswith(self._installed):
             return function == "<module>" or (written and module.startswith(_KEEPERS))
         return bool(self._root) and file.startswith(self._root) and not file.startswith("<")
+
+
+def is_remote(code: CodeType) -> bool:
+    """Whether code came with a model."""
+    return _REMOTE in code.co_filename
+
+
+def is_configured(frame: FrameType) -> bool:
+    """Whether a frame builds what a configuration names."""
+    return _is_in(_CONFIGURED, str(frame.f_globals.get("__name__")), frame.f_code.co_name)
 
 
 def _is_in(table: dict[str, tuple[str, ...]], module: str, function: str) -> bool:
