@@ -35,6 +35,7 @@ class RecordConfig:
         root: folder of the code that is recorded, and the working directory's place in it.
         watch: folders in which written files are taken as artifacts.
         extra: what another sink than the recorder needs, as JSON text.
+        steps: ``module:function`` that builds what looks at updates beside the recorder; empty for nothing.
     """
 
     run: str
@@ -53,6 +54,7 @@ class RecordConfig:
     root: str = ""
     watch: tuple[str, ...] = ()
     extra: str = ""
+    steps: str = ""
 
     def save(self) -> None:
         """Write the configuration into the boot directory."""

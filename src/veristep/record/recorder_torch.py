@@ -7,12 +7,13 @@ worker thread. A step's cost is bounded by `budget.Allowance`, a snapshot's shar
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch.optim import Optimizer
@@ -71,6 +72,19 @@ NORM_SHARE = 0.001
 SETTLE_EVERY_SECONDS = 1.0
 
 
+class Beside(Protocol):
+    """What looks at updates beside the recorder; lets none of its errors out."""
+
+    def before_update(self, step: int, optimizer: Optimizer, number: int) -> None:
+        """The update is about to happen."""
+
+    def after_update(self, optimizer: Optimizer) -> None:
+        """The update has happened."""
+
+    def finish(self) -> None:
+        """The process is about to end."""
+
+
 class Recorder:
     """The sink that records."""
 
@@ -122,6 +136,7 @@ class Recorder:
         self._announced_gap = ""
         self._spoiled = -1
         self._finished = False
+        self._beside = self._look_beside()
         self.line({"type": "platform", **platform_torch.describe()})
 
     # -- the points of a step -----------------------------------------------------------------------
@@ -199,9 +214,13 @@ class Recorder:
             self._grads = cut.nothing
         if step.number >= self._next_norm:
             self._measure_norm(step.number, parameters)
+        if self._beside is not None:  # last: what it copies is what the update starts from
+            self._beside.before_update(step.number, optimizer, number)
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the parameters, hand the step to the worker and note that it is complete."""
+        if self._beside is not None:
+            self._beside.after_update(optimizer)
         grads, self._grads = self._grads, None
         if grads is None or self._spoiled == step.number:
             self._leave_out(step)
@@ -268,6 +287,8 @@ class Recorder:
         if self._finished:
             return
         self._finished = True
+        if self._beside is not None:
+            self._beside.finish()
         if self.worker.failed or self.worker.refused:
             self.line(
                 {
@@ -307,6 +328,21 @@ class Recorder:
         self.line({"type": "bye", "steps": self.steps, "time_ns": time.time_ns()})
 
     # -- inner workings -----------------------------------------------------------------------------
+
+    def _look_beside(self) -> Beside | None:
+        """Build what looks at updates beside this; without it, recording goes on."""
+        if not self.config.steps:
+            return None
+        module, _, function = self.config.steps.partition(":")
+        try:
+            build = getattr(importlib.import_module(module), function)
+            beside: Beside = build(
+                self.roster, self.line, self.job, self.stream, lambda: self.allowance.median
+            )
+        except Exception as error:  # noqa: BLE001 - boundary
+            self.gap("steps", f"updates are not looked at: {error!r}"[:300])
+            return None
+        return beside
 
     def _leave_out(self, step: Underway) -> None:
         """Record nothing of a step in which our own code failed: half of it would accuse the training."""

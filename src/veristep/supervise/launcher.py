@@ -31,6 +31,7 @@ from veristep.record.config import SOCKET_NAME, RecordConfig
 from veristep.record.shared import heartbeats
 from veristep.supervise import boot, code, describe
 from veristep.supervise.checks.protocol import Subject
+from veristep.supervise.checks.steps import builder
 from veristep.supervise.child import Child, Received
 from veristep.supervise.data.declared import look_up
 from veristep.supervise.guarding import Guarding
@@ -208,6 +209,7 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         cwd = Path.cwd()
         repository = describe.repository(cwd)
         files = code.capture(ledger.objects, cwd, repository)
+        rules, problem = _policy(cwd)
         config = RecordConfig(
             run=run_id,
             boot=str(folder),
@@ -219,11 +221,11 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
             snapshot_share=options.snapshot_share,
             root=files.root,
             watch=(files.root, str(cwd)),
+            steps=builder(rules),
         )
         boot.write(config)
         budget = options.snapshot_bytes or default_budget(str(ledger.path))
         project = options.project or Path(files.root).name
-        rules, problem = _policy(cwd)
         declared = look_up(ledger, (*options.data, *rules.data), cwd)
         body = _description(command, options, project, key, ledger, files, repository, cwd)
         body["snapshot_bytes"] = budget

@@ -14,6 +14,7 @@ from veristep.supervise.checks.imports import ImportsOnRecord
 from veristep.supervise.checks.load import Loads
 from veristep.supervise.checks.mapped import MappedLibraries
 from veristep.supervise.checks.protocol import Maker
+from veristep.supervise.checks.steps import Steps
 
 EVERY: Sequence[Maker] = (
     CompileCaches,
@@ -25,4 +26,5 @@ EVERY: Sequence[Maker] = (
     Loads,
     MappedLibraries,
     ImportsOnRecord,
+    Steps,
 )
