@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from veristep.ledger.objects import ObjectStore
-from veristep.record import files
+from veristep.record import files, training
 from veristep.record.config import RecordConfig
 from veristep.record.hooks_torch import Guard, Process, install
 from veristep.record.reads import NOTES, ReadNotes
@@ -64,6 +64,9 @@ def _built(build: Any, config: RecordConfig, roster: Roster, process: Process) -
         follow = getattr(sink, "follow_files", None)
         if follow is not None:
             follow(process.watch)
+    stream = getattr(sink, "stream", None)
+    if isinstance(stream, str):
+        training.begins(stream)
     return sink
 
 

@@ -49,6 +49,12 @@ def _veristep(here):
     except Exception as error:
         _complain("what runs is not noted in", error)
     try:
+        from veristep.guard.process.standing import start as watch
+
+        watch(here)
+    except Exception as error:
+        _complain("waits are not watched in", error)
+    try:
         from veristep.record.bootstrap import start
 
         start(here)

@@ -13,6 +13,7 @@ from veristep.supervise.checks.files import FileCheck
 from veristep.supervise.checks.imports import ImportsOnRecord
 from veristep.supervise.checks.load import Loads
 from veristep.supervise.checks.mapped import MappedLibraries
+from veristep.supervise.checks.process import Waits
 from veristep.supervise.checks.protocol import Maker
 from veristep.supervise.checks.steps import Steps
 
@@ -27,4 +28,5 @@ EVERY: Sequence[Maker] = (
     MappedLibraries,
     ImportsOnRecord,
     Steps,
+    Waits,
 )

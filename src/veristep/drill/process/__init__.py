@@ -1,0 +1,21 @@
+"""Attacks on the processes of a run: they make steps wait, stop, kill, write to memory, open doors.
+
+Those that wait get a folder whose ``lib`` the training imports every module of. The others get a process
+that whoever rehearses them has started, and touch no other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HOOK = """from torch.optim.optimizer import register_optimizer_step_pre_hook as _register
+_register(lambda optimizer, args, kwargs: pause(optimizer))
+"""
+
+
+def module(folder: Path, name: str, text: str) -> Path:
+    """Write a module that the training imports; return its file."""
+    path = folder / "lib" / f"{name}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,1 @@
+"""What happens to the processes of a run, looked at from outside."""
