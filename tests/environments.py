@@ -7,6 +7,7 @@ import hashlib
 import sys
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ PARTS = {
     "parts-1.0.data/data/share/parts/note.txt": "a note\n",
 }
 SPACE = {"space/one.py": "ONE = 1\n"}
+# Of no registry: installed from a folder.
+MINE = {
+    "mine/__init__.py": "",
+    "mine/core.py": "RATE = 1.0\n",
+    "mine/checks.py": "def check(): ...\n",
+    "mine/rates.json": '{"rate": 1.0}',
+}
 _SCRIPT = """#!{python}
 # -*- coding: utf-8 -*-
 import re
@@ -79,7 +87,12 @@ def make_environment(folder: Path) -> tuple[Path, Reference]:
         install(each, prefix, site)
     (prefix / "bin/partsrun").write_text(_SCRIPT.format(python=prefix / "bin/python3"))
     found = layout.of_folder(prefix)
-    distributions = tuple(published(each, str(site), version) for each in wheels)
+    mine = make_wheel(folder, "mine", MINE)
+    install(mine, prefix, site)
+    local = replace(
+        published(mine, str(site), version), source=Source.SEEN, wheel="", sha256="", why="local"
+    )
+    distributions = (*(published(each, str(site), version) for each in wheels), local)
     seen, byte_code = library(found.library), library_byte_code(found.library)
     return prefix, Reference(str(prefix), found.library, version, distributions, seen, byte_code)
 

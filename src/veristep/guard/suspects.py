@@ -26,17 +26,21 @@ def of_file(path: Path, *, how: str) -> tuple[Suspect, ...]:
         how: how it is known that the file is involved.
     """
     found = [Suspect("file", str(path), how)]
-    place = path
-    try:
-        status = path.lstat()
-    except OSError:
-        place = path.parent
-        try:
-            status = place.lstat()
-        except OSError:
-            return tuple(found)
+    place, status = path, _status(path)
+    while status is None and place != place.parent:
+        place = place.parent
+        status = _status(place)
+    if status is None:
+        return tuple(found)
     whose = "file" if place == path else "folder it was in"
     return (*found, *of_status(status.st_uid, status.st_gid, status.st_mode, status.st_ctime_ns, whose))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError:
+        return None
 
 
 def of_status(uid: int, gid: int, mode: int, ctime_ns: int, whose: str = "file") -> tuple[Suspect, ...]:

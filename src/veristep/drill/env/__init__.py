@@ -1,8 +1,8 @@
 """Attacks on an environment: what is installed, what its cache holds, what stands before it.
 
 Each gets the folder of a small virtual environment in which ``parts`` and ``space.one`` are installed, from
-wheels. Harmless: a number is another, or a variable is set. What a job would start with is in
-a file ``variables`` there, a NAME=value in each line.
+wheels, and ``mine``, from a folder. Harmless: a number is another, or a variable is set. What a job would
+start with is in a file ``variables`` there, a NAME=value in each line.
 """
 
 from __future__ import annotations

@@ -1,59 +1,55 @@
 """ENV018: a file of the system's Python is not what its package brought.
 
-dpkg keeps the MD5 of each file of a package. MD5 can be collided, and the lists lie on the same disk: this
-finds edits that were not hidden, and is no proof.
+dpkg's lists are the weaker reference (`guard.env.dpkg`): this finds edits that were not hidden, and is no
+proof.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from veristep.core.verdicts import Finding
 from veristep.guard import suspects
+from veristep.guard.env import dpkg
 from veristep.guard.env.scene import Scene
 from veristep.guard.rule import Rule
 
 RULE = Rule("ENV018", "A file of the system's Python was changed")
-LISTS = "/var/lib/dpkg/info"
-_BASE = "/usr"
-_BELOW = "usr/lib/python3"
 
 
-def look(scene: Scene, lists: str = LISTS, root: str = "/") -> Iterator[Finding]:
+def look(
+    scene: Scene, lists: str = dpkg.LISTS, root: str = "/", status: str = dpkg.STATUS
+) -> Iterator[Finding]:
     """Yield a finding for each file of a package, among those looked at, that is another."""
-    if scene.layout.base != _BASE and root == "/":
-        return
-    for listed in sorted(Path(lists).glob("*.md5sums")):
-        for name, digest in _files(listed):
-            path = root + name
-            if path not in scene.survey.files:
-                continue
-            got = _md5(path)
-            if got in ("", digest):
-                continue
-            package = listed.stem.partition(":")[0]
-            yield RULE.finding(
-                f"{path} is not what the package {package} brought",
-                suspects=suspects.of_file(Path(path), how=f"{listed} has another digest of it"),
-                path=path,
-                distribution=package,
-                expected=f"md5:{digest}",
-                got=f"md5:{got}",
-                hint=f"apt-get install --reinstall {package} puts it right; copy the file first",
-            )
+    for path, listed in files(scene, lists, root, status).items():
+        got = _md5(path)
+        if got in ("", listed.md5):
+            continue
+        yield RULE.finding(
+            f"{path} is not what the package {listed.package} brought",
+            suspects=suspects.of_file(Path(path), how="dpkg's lists have another digest of it"),
+            path=path,
+            distribution=listed.package,
+            expected=f"md5:{listed.md5}",
+            got=f"md5:{got}",
+            hint=f"apt-get install --reinstall {listed.package} puts it right; copy the file first",
+        )
 
 
-def _files(listed: Path) -> Iterator[tuple[str, str]]:
-    try:
-        text = listed.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return
-    for line in text.splitlines():
-        digest, _, name = line.partition("  ")
-        if name.startswith(_BELOW):
-            yield name, digest
+def files(
+    scene: Scene, lists: str = dpkg.LISTS, root: str = "/", status: str = dpkg.STATUS
+) -> dict[str, dpkg.Listed]:
+    """Return the files that dpkg's lists can be asked about, by absolute path."""
+    if scene.layout.base != dpkg.BASE and root == "/":
+        return {}
+    return {
+        path: listed
+        for name, listed in dpkg.listed(lists, status).items()
+        if (path := root + name) in scene.survey.files or (name.startswith("etc/") and os.path.exists(path))  # noqa: PTH110
+    }
 
 
 def _md5(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from veristep.guard import suspects
 from veristep.guard.env.scene import CODE, Scene
 from veristep.guard.rule import Rule
 
-RULE = Rule("ENV013", "Installed files are shared with another place")
+RULE = Rule("ENV013", "Installed files are shared with another place", Severity.INFO)
 
 
 def look(scene: Scene) -> Iterator[Finding]:
@@ -25,10 +27,14 @@ def look(scene: Scene) -> Iterator[Finding]:
     )
     if not shared:
         return
-    first = shared[0]
+    open_ = [path for path in shared if _others(path)]
+    first = (open_ or shared)[0]
+    more = f", which {_others(first)} can write" if open_ else ""
+    count = f"{len(shared)} installed files have another name outside the environment"
     yield RULE.finding(
-        f"{len(shared)} installed files have another name outside the environment, {first} for example",
-        severity=Severity.INFO,
+        f"{count}, {first} for example{more}",
+        # An ordinary cache belongs to who made the environment.
+        severity=Severity.WARNING if open_ else None,
         suspects=suspects.of_file(Path(first), how="its number of names is higher than those found here"),
         path=first,
         expected="one name for each file",
@@ -36,3 +42,14 @@ def look(scene: Scene) -> Iterator[Finding]:
         hint="uv links files from its cache: who can write the cache changes the environment. Their "
         "content was compared all the same; UV_LINK_MODE=copy keeps environments apart",
     )
+
+
+def _others(path: str) -> str:
+    """Return who else can write a file than the owner of the folder it lies in; empty when nobody."""
+    try:
+        status, folder = os.stat(path), os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120
+    except OSError:
+        return ""
+    if status.st_uid not in (folder.st_uid, 0):
+        return suspects.user_name(status.st_uid)
+    return "everybody" if status.st_mode & stat.S_IWOTH else ""

@@ -10,12 +10,15 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+from veristep.guard.env import dpkg
 
 _METADATA = ".dist-info"
 # Debian keeps no RECORD, but lists of its own: https://manpages.debian.org/dh_md5sums
-PACKAGE_LISTS = "/var/lib/dpkg/info"
+PACKAGE_LISTS = dpkg.LISTS
 _SYSTEM = "/usr/lib/python3"
 _MAX_BYTES = 1 << 20
 _SETUPTOOLS = re.compile(
@@ -91,8 +94,10 @@ def _is_ordinary(folder: str, line: str) -> bool:
 
 def _listed(folder: str, name: str) -> Owner | None:
     for title, record in _records(folder):
-        for row in record.splitlines():
-            if row.startswith((name + ",", f'"{name}",')):
+        for start in (f"\n{name},", f'\n"{name}",'):
+            at = record.find(start)
+            if at >= 0:
+                row = record[at + 1 :].partition("\n")[0].rstrip("\r")
                 listed = row.split(",")[-2]
                 return Owner(title, _digest(f"{folder}/{name}") == listed if listed else None)
     return _of_system(f"{folder}/{name}") if folder.startswith(_SYSTEM) else None
@@ -100,23 +105,8 @@ def _listed(folder: str, name: str) -> Owner | None:
 
 def _of_system(path: str) -> Owner | None:
     """Return the package of the system that lists a file; its lists belong to root."""
-    try:
-        lists = sorted(os.listdir(PACKAGE_LISTS))  # noqa: PTH208
-    except OSError:
-        return None
-    for each in lists:
-        if not each.startswith(("python3", "libpython3")) or not each.endswith(".md5sums"):
-            continue
-        try:
-            with open(f"{PACKAGE_LISTS}/{each}", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                listed = [
-                    line.partition(" ")[0] for line in file if line.rstrip().endswith("  " + path[1:])
-                ]
-        except OSError:
-            continue
-        if listed:
-            return Owner(each.removesuffix(".md5sums"), _md5(path) == listed[0])
-    return None
+    found = dpkg.listed(PACKAGE_LISTS, below=(_SYSTEM[1:],)).get(path[1:])
+    return Owner(found.package, _md5(path) == found.md5) if found else None
 
 
 def _md5(path: str) -> str:
@@ -127,17 +117,26 @@ def _md5(path: str) -> str:
         return ""
 
 
-def _records(folder: str) -> Iterator[tuple[str, str]]:
+@lru_cache(16)
+def _records(folder: str) -> tuple[tuple[str, str], ...]:
+    """Return the RECORD of every distribution in a folder, each line behind a line feed; read once."""
     try:
         names = sorted(each for each in os.listdir(folder) if each.endswith(_METADATA))  # noqa: PTH208
     except OSError:
-        return
+        return ()
+    found = []
     for each in names:
         try:
             with open(f"{folder}/{each}/RECORD", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                yield each.removesuffix(_METADATA).replace("-", " ", 1), file.read()
+                found.append((each.removesuffix(_METADATA).replace("-", " ", 1), "\n" + file.read()))
         except OSError:
             continue
+    return tuple(found)
+
+
+def forget() -> None:
+    """Read everything again at the next question."""
+    _records.cache_clear()
 
 
 def _digest(path: str) -> str:

@@ -26,20 +26,26 @@ from veristep.guard.env import (
     byte_code,
     changed,
     conda,
+    conda_list,
     customize,
     debian,
+    dpkg,
     edited,
     hard_links,
     layout,
     missing,
+    namespaces,
     open_folder,
+    owned,
     preload,
     script,
     shadowing,
     sourceless,
     start_lines,
     survey,
+    twice,
     unchecked,
+    unlisted,
     variables,
 )
 from veristep.guard.env.byte_code import Judged, Outcome
@@ -50,6 +56,9 @@ FILES = "files"
 DISTRIBUTIONS = "distributions"
 LIBRARY = "standard library files"
 BYTE_CODE = "byte-code files"
+# The weaker references: whoever edits a file can edit these.
+BY_CONDA = "files (by conda's own lists)"
+BY_DPKG = "files (by dpkg's own lists)"
 RULES: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     edited.look,
     missing.look,
@@ -68,6 +77,9 @@ RULES: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     conda.look,
     debian.look,
     hard_links.look,
+    namespaces.look,
+    twice.look,
+    unlisted.look,
 )
 # The rest of an attack that changes everything is counted.
 MOST_FINDINGS = 500
@@ -88,13 +100,15 @@ def main() -> None:
 
 def answer_to(request: Mapping[str, Any], reference: Reference | None) -> dict[str, Json]:
     """Return what was found, what was checked, and for a lock what stood there."""
+    for each in (owned.forget, dpkg.forget, conda_list.forget):
+        each()
     values = {str(name): str(value) for name, value in request["variables"].items()}
     found = layout.of_executable(str(request["executable"]), values)
     memory_place, secret = Path(str(request["memory"])), bytes.fromhex(str(request["secret"]))
     memory = survey.Memory() if request["full"] else survey.recall(memory_place, secret)
     taken = survey.take(
         [*found.site, found.library],
-        _single(reference),
+        [*_single(reference), *conda_list.native(found.prefix)],
         memory,
         byte_code=bool(request["byte_code"]),
         skip=[each for each in _other_packages(found) if each not in found.site],
@@ -172,9 +186,10 @@ def _is_as_compiled(scene: Scene, path: str) -> bool:
 def coverage(scene: Scene, judged: list[Judged]) -> dict[str, Tally]:
     """Return what was compared with what."""
     reference = scene.reference
+    by_lists = _by_lists(scene)
     if reference is None:
         why = {"the environment is not locked: veristep env lock": 1}
-        return {DISTRIBUTIONS: Tally(1, 0, why)}
+        return {DISTRIBUTIONS: Tally(1, 0, why), **by_lists}
     files = sum(len(each.files) for each in reference.verified())
     unread = sum(
         scene.survey.files[path].digest == survey.UNREADABLE
@@ -187,9 +202,16 @@ def coverage(scene: Scene, judged: list[Judged]) -> dict[str, Tally]:
         DISTRIBUTIONS: Tally(total, total - reasons.total(), dict(reasons)),
         FILES: Tally(files, files - unread, {"they cannot be read": unread} if unread else {}),
         LIBRARY: Tally(len(reference.seen), len(reference.seen)),
+        **by_lists,
     }
     cached = len(byte_code.cached(scene))
     if cached:
         left = cached - len(judged)
         tallies[BYTE_CODE] = Tally(cached, len(judged), {"there was no time": left} if left else {})
     return tallies
+
+
+def _by_lists(scene: Scene) -> dict[str, Tally]:
+    """Return how many files were compared with the weaker references, by their name."""
+    counts = {BY_CONDA: len(conda.listed(scene)), BY_DPKG: len(debian.files(scene))}
+    return {name: Tally(count, count) for name, count in counts.items() if count}

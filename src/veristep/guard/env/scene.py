@@ -12,7 +12,7 @@ from veristep.guard.env.layout import Layout
 from veristep.guard.env.reference import Distribution, Reference, Source
 from veristep.guard.env.survey import Survey
 
-_MARKED = (".pth", ".start", ".pyc", "-info/entry_points.txt")
+_MARKED = (".pth", ".start", ".pyc", "-info/entry_points.txt", ".dist-info/METADATA")
 CODE = (".py", ".so", ".pth", ".start", ".pyc", ".pyd", ".egg-link", ".zip", ".egg", ".pyi")
 
 
@@ -53,8 +53,14 @@ class Scene:
             inside = each.root + "/"
             for path, digest in each.files.items():
                 where = place(each.root, path) if path.startswith("..") else inside + path
-                found[where] = Expected(digest, each)
+                if where not in found or self._fits(where, digest):
+                    found[where] = Expected(digest, each)
         return found
+
+    def _fits(self, path: str, digest: str) -> bool:
+        """Whether a file is as one of several distributions that bring it says; any may be right."""
+        standing = self.survey.files.get(path)
+        return standing is not None and standing.digest == digest
 
     @cached_property
     def marked(self) -> list[str]:

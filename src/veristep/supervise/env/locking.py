@@ -23,7 +23,7 @@ from veristep.guard.env.survey import CACHE_FOLDER
 from veristep.ledger.entries import Draft, Entry
 from veristep.ledger.log import Ledger
 from veristep.supervise.env import distributions, outside
-from veristep.supervise.env.distributions import Installed
+from veristep.supervise.env.installed import Installed
 from veristep.supervise.env.lock import Lock, Pin, canonical
 from veristep.supervise.env.registry import Pip
 
