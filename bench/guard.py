@@ -3,8 +3,8 @@
     python bench/guard.py [--rounds 5] [--seconds 12] [--models ...] [--families ...]
 
 Every round trains in fresh processes, one after the other, in an order that turns from round to round:
-bare; recorded, with every family of rules off; with one family on; with all of them. A row compares within
-each round, so that what else the machine does falls on all alike.
+bare; recorded, with every family of rules off; with one family on; with all of them. A row compares
+within each round, so that what else the machine does falls on all alike.
 """
 
 from __future__ import annotations
