@@ -32,7 +32,7 @@ def leave_environment_alone(folder: Path) -> None:
 
     Each private home would have every file of it read, and compiled, again.
     """
-    (folder / "veristep.toml").write_text('[rules]\nENV = "off"\n', encoding="utf-8")
+    (folder / "veristep.toml").write_text('[rules]\nENV = "off"\nMEM = "off"\n', encoding="utf-8")
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

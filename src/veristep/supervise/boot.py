@@ -55,6 +55,12 @@ def _veristep(here):
     except Exception as error:
         _complain("waits are not watched in", error)
     try:
+        from veristep.guard.memory.sentry import start as watch
+
+        watch(here)
+    except Exception as error:
+        _complain("memory is not watched in", error)
+    try:
         from veristep.record.bootstrap import start
 
         start(here)

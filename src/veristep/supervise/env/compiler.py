@@ -19,7 +19,7 @@ from pathlib import Path
 from veristep.guard.env import code_digest
 from veristep.guard.env.ran_otherwise import Outcome
 
-_FILE = "compiled"
+_FILE, _PARTS = "compiled", "compiled-parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Compiler:
         tag = sha256(interpreter.version.encode()).hexdigest()[:16]
         self._place = cache / f"{_FILE}-{tag}-{interpreter.optimize}.jsonl"
         self._known = _load(self._place)
+        self._parts_place = cache / f"{_PARTS}-{tag}-{interpreter.optimize}.jsonl"
+        self._parts: dict[str, frozenset[str]] | None = None
         self._process: subprocess.Popen[str] | None = None
 
     def compiled(self, place: Path, name: str) -> Compiled:
@@ -73,13 +75,39 @@ class Compiler:
             answer = self._ask(place, name)
             if answer is None:
                 return Compiled(why=Outcome.NO_COMPILER)
-            read, digest = answer
+            read, digest = answer[0], str(answer[1])
             key = f"{read} {name}"
             self._known[key] = digest
             if digest:
                 self._remember(key, digest)
         digest = self._known[key]
         return Compiled(digest) if digest else Compiled(why=Outcome.NO_CODE)
+
+    def parts(self, place: Path, name: str) -> frozenset[str] | None:
+        """Return the digests of all code that a source defines; None where there is no source or answer.
+
+        Args:
+            place: the file.
+            name: its name as the interpreter had it: part of the code, or of a frozen module.
+        """
+        source = b""
+        if not name.startswith("<frozen "):
+            try:
+                source = place.read_bytes()
+            except OSError:
+                return None
+        key = f"{sha256(source).hexdigest()} {name}"
+        if self._parts is None:
+            self._parts = _load_parts(self._parts_place)
+        if key not in self._parts:
+            answer = self._ask(place, name, "parts")
+            if answer is None or not isinstance(answer[1], list) or not answer[1]:
+                return None
+            read, digests = answer
+            key = f"{read or sha256(b'').hexdigest()} {name}"
+            self._parts[key] = frozenset(digests)
+            _append(self._parts_place, [key, digests])
+        return self._parts[key]
 
     def close(self) -> None:
         """End the process that compiles."""
@@ -91,8 +119,8 @@ class Compiler:
                     stream.close()
             self._process = None
 
-    def _ask(self, place: Path, name: str) -> tuple[str, str] | None:
-        """Return the digests of source and code, that of code empty if it does not compile.
+    def _ask(self, place: Path, name: str, *what: str) -> tuple[str, str | list[str]] | None:
+        """Return the digests of source and code, or codes; that of code empty if it does not compile.
 
         None when there is no answer.
         """
@@ -100,12 +128,12 @@ class Compiler:
             process = self._process or self._start()
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(json.dumps([str(place), name, self._interpreter.optimize]) + "\n")
+            process.stdin.write(json.dumps([str(place), name, self._interpreter.optimize, *what]) + "\n")
             process.stdin.flush()
             read, digest = json.loads(process.stdout.readline())
         except (OSError, ValueError, subprocess.SubprocessError):
             return None
-        return str(read), str(digest)
+        return str(read), digest
 
     def _start(self) -> subprocess.Popen[str]:
         # The supervisor's own interpreter where it is the same build: the other's path is its own word.
@@ -125,10 +153,24 @@ class Compiler:
         return self._process
 
     def _remember(self, key: str, digest: str) -> None:
-        with contextlib.suppress(OSError):
-            self._place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._place.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([key, digest]) + "\n")
+        _append(self._place, [key, digest])
+
+
+def _append(place: Path, value: object) -> None:
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with place.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(value) + "\n")
+
+
+def _load_parts(place: Path) -> dict[str, frozenset[str]]:
+    known: dict[str, frozenset[str]] = {}
+    with contextlib.suppress(OSError), place.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            with contextlib.suppress(ValueError, TypeError):
+                key, digests = json.loads(line)
+                known[str(key)] = frozenset(digests)
+    return known
 
 
 def _plain(environment: Mapping[str, str]) -> dict[str, str]:

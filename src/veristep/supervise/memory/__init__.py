@@ -1,0 +1,1 @@
+"""What processes noted of their memory, compared with sources and with a clean process."""
