@@ -1,10 +1,11 @@
 """An ordinary environment in ordinary use: how many false findings in an hour?
 
-    python bench/in_use.py [--minutes 60] [--python PATH]
+    python bench/in_use.py [--minutes 60] [--lock] [--python PATH]
 
 Makes an environment with torch, transformers, accelerate, lightning, scikit-learn and pandas (unless one is
 given), and runs ordinary programs in it under `veristep run`, one after the other, until the time is over.
-Whatever a rule says of them, beyond notes, is false: it is printed, and the status is 1.
+Whatever a rule says of them, beyond notes, is false: it is printed, and the status is 1. With
+``--lock`` the environment is locked first, so that every file of it is compared with what the registry published.
 """
 
 from __future__ import annotations
@@ -71,6 +72,12 @@ def run(python: Path, program: Path, words: tuple[str, ...], work: Path, ledger:
     return done.returncode
 
 
+def lock(python: Path, ledger: Path) -> None:
+    """Lock the environment, and say what that found."""
+    veristep = [sys.executable, "-m", "veristep.cli.main", "env", "lock", "--ledger", str(ledger)]
+    subprocess.run([*veristep, str(python.parent.parent)], check=True)
+
+
 def found_in(ledger: Path) -> list[tuple[str, Finding]]:
     """Return all findings on record, each with its run."""
     with Ledger.open(ledger) as log:
@@ -97,6 +104,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--python", type=Path)
+    parser.add_argument("--lock", action="store_true")
     parser.add_argument("--out", type=Path, default=HERE.parent / "bench-out/in-use")
     chosen = parser.parse_args()
     out: Path = chosen.out.resolve()
@@ -106,6 +114,8 @@ def main() -> int:
     for folder in (work, ledger):
         shutil.rmtree(folder, ignore_errors=True)
     work.mkdir()
+    if chosen.lock:
+        lock(python, ledger)
     deadline = time.monotonic() + 60 * chosen.minutes
     runs: Counter[str] = Counter()
     failed: Counter[str] = Counter()
