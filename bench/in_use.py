@@ -5,7 +5,8 @@
 Makes an environment with torch, transformers, accelerate, lightning, scikit-learn and pandas (unless one is
 given), and runs ordinary programs in it under `veristep run`, one after the other, until the time is over.
 Whatever a rule says of them, beyond notes, is false: it is printed, and the status is 1. With
-``--lock`` the environment is locked first, so that every file of it is compared with what the registry published.
+``--lock`` the environment is locked first, so that every file of it is compared with what the registry
+published.
 """
 
 from __future__ import annotations
