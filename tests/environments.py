@@ -154,7 +154,8 @@ def look(
     memory = prefix.parent / "memory"
     secret = b"a secret"
     if not memory.exists():
-        survey.remember(memory, _library(layout.of_folder(prefix).library), secret)
+        taken = _library(layout.of_folder(prefix).library)
+        survey.remember(memory, taken, secret, taken.began_ns)
     variables = {}
     with_variables = prefix / "variables"
     if with_variables.exists():

@@ -12,7 +12,7 @@ from environments import look, make_environment, site_of
 from veristep.core.checks import judge
 from veristep.core.verdicts import Severity, Verdict
 from veristep.drill.attack import Attack, family
-from veristep.guard.env import console_script, debian, layout, survey
+from veristep.guard.env import console_script, debian, layout, preflight, survey
 from veristep.guard.env.console_script import is_as_generated
 from veristep.guard.env.scene import Scene
 from veristep.guard.env.survey import File, Survey
@@ -137,3 +137,42 @@ def test_a_missing_list_of_a_published_distribution_is_a_note(tmp_path: Path) ->
     findings, coverage = look(prefix, reference, byte_code=False)
     assert [(each.rule, each.severity) for each in findings] == [("ENV022", Severity.INFO)]
     assert coverage["files"].checked == coverage["files"].total
+
+
+def test_a_week_is_counted_from_a_reading_of_every_byte_that_was_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix, reference = make_environment(tmp_path)
+    look(prefix, reference, byte_code=False)
+    memory, secret = tmp_path / "memory", b"a secret"
+    first = survey.recall(memory, secret)
+    # A later look keeps the time; one that died before its end leaves no trace of having begun.
+    (site_of(prefix) / "parts/lazy.py").touch()
+    look(prefix, reference, byte_code=False)
+    assert survey.recall(memory, secret).full_ns == first.full_ns > 0
+    week = survey.FULL_NS
+    assert not first.is_old(first.full_ns + week)
+    assert first.is_old(first.full_ns + week + 1)
+    assert first.is_old(first.full_ns - 1)
+    assert survey.Memory().is_old(first.full_ns)
+    monkeypatch.setattr(survey, "FULL_NS", -1)
+    answered = preflight.answer_to(
+        {
+            "executable": str(prefix / "bin/python3"),
+            "memory": str(memory),
+            "secret": secret.hex(),
+            "variables": {},
+            "full": False,
+            "byte_code": False,
+            "seconds": 1,
+        },
+        reference,
+    )
+    assert answered["read"] == answered["files"]
+
+
+def test_nothing_to_remember_is_remembered(tmp_path: Path) -> None:
+    survey.remember(tmp_path / "memory", Survey({}), b"k", 5)
+    found = survey.recall(tmp_path / "memory", b"k")
+    assert found.full_ns == 5
+    assert found.files.get("/x") is None

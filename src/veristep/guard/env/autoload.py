@@ -35,7 +35,7 @@ def look(scene: Scene) -> Iterator[Finding]:
             continue
         if scene.is_published(path):
             continue
-        known = scene.expected.get(path)
+        known = scene.known(path)
         seen = known is not None and known.owner.source is Source.SEEN and known.digest == found.digest
         doubtful = Severity.WARNING if seen else Severity.ERROR
         for group, value in _entries(path):

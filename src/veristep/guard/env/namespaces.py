@@ -8,7 +8,7 @@ hide nothing to be loaded by who looks for what is there: plugins, backends, con
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from veristep.core.verdicts import Finding, Severity
@@ -53,13 +53,16 @@ def _namespaces(scene: Scene) -> dict[str, str]:
                     found.setdefault(name, f"{root}/{name}")
         return found
     for each in scene.reference.distributions:
-        for path in each.files:
-            top, slash, rest = path.partition("/")
-            if rest == _INIT:
+        for top in {path.split("/", 1)[0] for path in each.files if "/" in path}:
+            if f"{top}/{_INIT}" in each.files:
                 regular.add(top)
-            elif slash and path.endswith(_MODULE) and top.isidentifier() and each.source is Source.REGISTRY:
+            elif each.source is Source.REGISTRY and top.isidentifier() and _has_modules(each.files, top):
                 found.setdefault(top, each.title)
     return {name: whose for name, whose in found.items() if name not in regular}
+
+
+def _has_modules(files: Iterable[str], top: str) -> bool:
+    return any(path.endswith(_MODULE) for path in files if path.startswith(f"{top}/"))
 
 
 def _of_distributions(scene: Scene, namespaces: dict[str, str]) -> Iterator[Finding]:

@@ -105,7 +105,9 @@ def answer_to(request: Mapping[str, Any], reference: Reference | None) -> dict[s
     values = {str(name): str(value) for name, value in request["variables"].items()}
     found = layout.of_executable(str(request["executable"]), values)
     memory_place, secret = Path(str(request["memory"])), bytes.fromhex(str(request["secret"]))
-    memory = survey.Memory() if request["full"] else survey.recall(memory_place, secret)
+    memory = survey.recall(memory_place, secret)
+    if request["full"] or memory.is_old(time.time_ns()):
+        memory = survey.Memory()
     taken = survey.take(
         [*found.site, found.library],
         [*_single(reference), *conda_list.native(found.prefix)],
@@ -114,7 +116,7 @@ def answer_to(request: Mapping[str, Any], reference: Reference | None) -> dict[s
         skip=[each for each in _other_packages(found) if each not in found.site],
     )
     if taken.read:
-        survey.remember(memory_place, taken, secret)
+        survey.remember(memory_place, taken, secret, memory.full_ns or taken.began_ns)
     scene = Scene(
         found, reference, taken, values, str(request.get("cwd", "")), str(request.get("script_folder", ""))
     )
@@ -178,7 +180,7 @@ def _is_as_compiled(scene: Scene, path: str) -> bool:
     if found is None or scene.reference is None:
         return False
     if expected is not None:
-        return expected.digest == found.digest
+        return expected == found.digest
     library = scene.layout.library + "/"
     return scene.reference.seen.get(source.removeprefix(library)) == found.digest
 

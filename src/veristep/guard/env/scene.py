@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from os.path import normpath
+from os.path import normpath, relpath
 from typing import NamedTuple
 
 from veristep.guard.env.layout import Layout
@@ -44,21 +44,39 @@ class Scene:
     script_folder: str = ""
 
     @cached_property
-    def expected(self) -> Mapping[str, Expected]:
-        """The files of all distributions, by absolute path."""
-        found: dict[str, Expected] = {}
-        if self.reference is None:
-            return found
-        for each in self.reference.distributions:
+    def expected(self) -> Mapping[str, str]:
+        """The digests of the files of all distributions, by absolute path.
+
+        Of a file that several distributions bring any may be right: the one that fits what stands there.
+        """
+        found: dict[str, str] = {}
+        for each in self.reference.distributions if self.reference else ():
             inside = each.root + "/"
-            for path, digest in each.files.items():
-                where = place(each.root, path) if path.startswith("..") else inside + path
-                if where not in found or self._fits(where, digest):
-                    found[where] = Expected(digest, each)
+            own = {
+                place(each.root, path) if path.startswith("..") else inside + path: digest
+                for path, digest in each.files.items()
+            }
+            if not found.keys().isdisjoint(own):
+                for path in found.keys() & own.keys():
+                    if not self._fits(path, own[path]):
+                        own[path] = found[path]
+            found |= own
         return found
 
+    def known(self, path: str) -> Expected | None:
+        """Return what a file has to be, and whose it is; None when no distribution brings it."""
+        digest = self.expected.get(path)
+        if digest is None:
+            return None
+        owners = (each for each in self._roots if _digest_of(each, path) == digest)
+        owner = next(owners, None)
+        return Expected(digest, owner) if owner is not None else None
+
+    @cached_property
+    def _roots(self) -> Sequence[Distribution]:
+        return self.reference.distributions if self.reference else ()
+
     def _fits(self, path: str, digest: str) -> bool:
-        """Whether a file is as one of several distributions that bring it says; any may be right."""
         standing = self.survey.files.get(path)
         return standing is not None and standing.digest == digest
 
@@ -71,11 +89,12 @@ class Scene:
     def different(self) -> list[tuple[str, Expected]]:
         """The files of distributions that are not there, or not as they have to be."""
         files = self.survey.files
-        return [
-            (path, each)
-            for path, each in self.expected.items()
-            if (found := files.get(path)) is None or found.digest != each.digest
+        odd = [
+            path
+            for path, digest in self.expected.items()
+            if (found := files.get(path)) is None or found.digest != digest
         ]
+        return [(path, known) for path in odd if (known := self.known(path)) is not None]
 
     @cached_property
     def scripts(self) -> Mapping[str, tuple[str, Distribution]]:
@@ -93,7 +112,7 @@ class Scene:
 
     def is_published(self, path: str) -> bool:
         """Whether a file is exactly what the registry published."""
-        known, found = self.expected.get(path), self.survey.files.get(path)
+        known, found = self.known(path), self.survey.files.get(path)
         return (
             known is not None
             and found is not None
@@ -104,6 +123,15 @@ class Scene:
     def in_site(self, path: str) -> bool:
         """Whether a file lies in a folder with installed packages."""
         return any(path.startswith(each + "/") for each in self.layout.site)
+
+
+def _digest_of(distribution: Distribution, path: str) -> str:
+    """Return the digest a distribution has of a file, by its absolute path; empty when it has none."""
+    root = distribution.root + "/"
+    if path.startswith(root):
+        return distribution.files.get(path[len(root) :], "")
+    elsewhere = relpath(path, distribution.root)
+    return distribution.files.get(elsewhere, "")
 
 
 def place(root: str, path: str) -> str:

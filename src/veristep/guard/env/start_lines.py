@@ -36,7 +36,7 @@ def look(scene: Scene) -> Iterator[Finding]:
         if scene.reference is None:
             yield from _by_record(path)
             continue
-        known = scene.expected.get(path)
+        known = scene.known(path)
         found = scene.survey.files[path]
         seen = known is not None and known.owner.source is Source.SEEN and known.digest == found.digest
         if seen and owned.recognised(path, executed(path)) and not added(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from veristep.supervise.env import locking, outside, telling
 from veristep.supervise.env.affected import Affected
 from veristep.supervise.env.outside import Answer, Request
 
-# Every byte is read again after this time, whatever the state of the files says.
-FULL_SECONDS = 7 * 24 * 3600
 _PURPOSE = "environment-memory"
 _TIMEOUT = 600.0
 
@@ -61,7 +58,7 @@ def request(
         variables=variables or {},
         cwd=cwd,
         script_folder=script_folder,
-        full=full or _is_old(place, byte_code=byte_code),
+        full=full,
         byte_code=byte_code,
     )
     return asked, trouble
@@ -112,20 +109,3 @@ def preflight(
     )
     answer = outside.ask(asked, _TIMEOUT)
     return judge(answer.coverage, answer.findings, reason="" if answer.findings else trouble), answer
-
-
-def _is_old(place: Path, *, byte_code: bool) -> bool:
-    """Whether the last complete reading is too long ago; notes when it is done anew."""
-    mark = place.with_suffix(".full-all" if byte_code else ".full-source")
-    try:
-        # A mark from the future would put it off for ever.
-        old = not 0 <= time.time() - mark.stat().st_mtime <= FULL_SECONDS
-    except OSError:
-        old = True
-    if old:
-        try:
-            mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            mark.touch()
-        except OSError:
-            return True
-    return old
