@@ -19,7 +19,7 @@ from veristep.scan.formats import (
     texts,
     zips,
 )  # fmt: skip
-from veristep.scan.looking import Format, Item, LimitError, Looking
+from veristep.scan.looking import Format, Item, LimitError, Looking, accounted
 from veristep.scan.seen import Sort
 from veristep.scan.source import ShortError
 
@@ -36,7 +36,7 @@ def dispatch(scan: Looking, item: Item) -> str:
     for each in FORMATS:
         if each.recognises(item, head):
             try:
-                return each.look(scan, item)
+                return accounted(scan, item, each.look)
             except LimitError as error:
                 scan.doubt(item, Sort.LIMIT, f"a bound of the scan was reached: {error}")
             except (

@@ -16,6 +16,7 @@ MOST_DEPTH = 8
 MOST_MEMBERS = 200_000
 # Bytes unpacked for one file, all of them together.
 MOST_UNPACKED = 256 << 20
+_BLOCK = 1 << 20
 
 
 class LimitError(Exception):
@@ -31,12 +32,27 @@ class Item:
         name: its file name, for what a name says of the content.
         place: where inside the file that was asked for; empty for the file itself.
         depth: archives around it.
+        spans: stretches that are accounted for: judged, handed on, or numbers that nothing interprets.
     """
 
     source: Source
     name: str = ""
     place: str = ""
     depth: int = 0
+    spans: list[tuple[int, int]] = field(default_factory=list)
+
+    def claim(self, start: int = 0, stop: int | None = None) -> None:
+        """Account for a stretch; without a place, for all of it."""
+        self.spans.append((start, self.source.size if stop is None else stop))
+
+    def unclaimed(self) -> tuple[int, int] | None:
+        """Return the first stretch that nobody accounted for and that is not zeros; None for no such."""
+        at = 0
+        for start, stop in [*sorted(self.spans), (self.source.size, self.source.size)]:
+            if start > at and not is_zeros(self.source, at, start):
+                return at, start
+            at = max(at, stop)
+        return None
 
     def inside(self, source: Source, name: str) -> Item:
         """Return a member of this item."""
@@ -96,8 +112,33 @@ class Looking:
             raise LimitError(f"it unpacks to more than {MOST_UNPACKED >> 20} MiB")
 
 
+def is_zeros(source: Source, start: int, stop: int) -> bool:
+    """Whether a stretch is padding: zeros alone. One too long to be read is not."""
+    if stop - start > MOST_UNPACKED:
+        return False
+    return not any(
+        source.read(at, min(_BLOCK, stop - at)).strip(b"\0") for at in range(start, stop, _BLOCK)
+    )
+
+
+def accounted(scan: Looking, item: Item, look: Callable[[Looking, Item], str]) -> str:
+    """Look at an item as one format, and hold that format to account for every byte of it.
+
+    A format that gives up early, and says nothing, clears nothing.
+    """
+    before = scan.notes.doubts
+    kind = look(scan, item)
+    if scan.notes.doubts == before and (left := item.unclaimed()):
+        text = f"{left[1] - left[0]:,} bytes from byte {left[0]:,} on belong to nothing in this {kind}"
+        scan.doubt(item, Sort.TRAILING, text)
+    return kind
+
+
 class Format(Protocol):
-    """A kind of file: one module below `scan.formats` each."""
+    """A kind of file: one module below `scan.formats` each.
+
+    What its `look` has not accounted for with `Item.claim`, nor doubted anything of, is unknown.
+    """
 
     def recognises(self, item: Item, head: bytes) -> bool:
         """Whether the content is of this kind, by its first bytes; its name decides nothing safe."""

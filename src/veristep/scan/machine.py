@@ -52,6 +52,7 @@ class Trace:
         odd: what else speaks against it, in words.
         nested: pickled bytes that an allowed callable would unpickle.
         persistent: whether it refers to objects outside of it.
+        storages: of torch's tensors that lie outside of it, by key: the class and how many numbers.
         end: where it ended; -1 when it did not end.
         error: why it did not end; empty when it did.
     """
@@ -63,6 +64,7 @@ class Trace:
     odd: list[str] = field(default_factory=list)
     nested: list[bytes] = field(default_factory=list)
     persistent: bool = False
+    storages: dict[str, tuple[str, int]] = field(default_factory=dict)
     end: int = -1
     error: str = ""
 
@@ -316,6 +318,9 @@ class _Unpickler(pickle.Unpickler):
         # Torch's format before 1.6 refers to classes this way, with their source for comparison.
         if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" and type(pid[1]) is Named:
             return pid[1]
+        if isinstance(pid, tuple) and len(pid) > 4 and pid[0] == "storage" and type(pid[1]) is Named:
+            count = pid[4] if type(pid[4]) is int else -1
+            self.recorder.trace.storages[repr(pid[2])] = (pid[1].pair[1], count)
         return Made(("persistent", "object"), self.recorder)
 
 

@@ -110,16 +110,25 @@ class Report:
 
 @dataclass(slots=True)
 class Notes:
-    """What is being seen in one file, bounded: a file made to fill a report cannot."""
+    """What is being seen in one file, bounded: a file made to fill a report cannot.
+
+    Attributes:
+        seen: what is told.
+        parts: as in `Report`.
+        more: how many things are left out.
+        doubts: how often something was noted that keeps the file from being allowed.
+    """
 
     seen: list[Seen] = field(default_factory=list)
     parts: int = 0
     more: int = 0
+    doubts: int = 0
 
     MOST = 100  # of one outcome
 
     def add(self, seen: Seen) -> None:
         """Note one thing; the same thing twice is noted once."""
+        self.doubts += seen.outcome is not Outcome.ALLOW
         if seen in self.seen:
             return
         if sum(each.outcome is seen.outcome for each in self.seen) >= self.MOST:

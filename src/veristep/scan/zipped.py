@@ -48,6 +48,11 @@ class Entry:
     link: bool = False
 
     @property
+    def described(self) -> bool:
+        """Whether its sizes follow it."""
+        return bool(self.flags & _DESCRIPTOR)
+
+    @property
     def encrypted(self) -> bool:
         """Whether a password is needed."""
         return bool(self.flags & _ENCRYPTED)
@@ -61,12 +66,16 @@ class Directory:
         entries: its members, in order.
         lies: what readers can disagree about, in words, with the member; empty of an ordinary file.
         before, after: bytes before the first member and after the end that belong to nothing.
+        starts: where the directory itself begins.
+        own: the stretches of the directory and of what says where it ends.
     """
 
     entries: list[Entry] = field(default_factory=list)
     lies: list[tuple[str, str]] = field(default_factory=list)
     before: int = 0
     after: int = 0
+    starts: int = 0
+    own: list[tuple[int, int]] = field(default_factory=list)
 
 
 def directory(source: Source) -> Directory:
@@ -116,6 +125,12 @@ def _directory(source: Source) -> Directory:
     elif disk or start_disk or here != total:
         found.lies.append(("", "it says that it spans several disks"))
     found.before = directory_end - size - offset
+    found.starts = directory_end - size
+    found.own = [
+        (found.starts, directory_end),
+        (directory_end, directory_end + 56 * (directory_end != end)),
+    ]
+    found.own.append((end - 20 if directory_end != end else end, source.size))
     if found.before:
         found.lies.append(("", f"its offsets are {found.before:,} bytes off: something stands before it"))
     if total > MOST_ENTRIES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any
 
@@ -26,6 +27,22 @@ _SCALARS = {
 _STRING, _ARRAY = 8, 9
 _MOST_TEXT, _MOST_COUNT = 16 << 20, 1 << 24
 _WINDOW = 1 << 16
+
+
+# Per type of tensors, how many numbers a block has and how many bytes it takes. Source: ggml's ``ggml.c``.
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
+    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292),
+    16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82),
+    23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
+    34: (256, 54), 35: (256, 66), 39: (32, 17),
+}  # fmt: skip
+
+
+def _size(kind: int, count: int) -> int:
+    """Return the bytes of a tensor; -1 for a type that is not known."""
+    block, size = _BLOCKS.get(kind, (0, 0))
+    return -(-count // block) * size if block else -1
 
 
 class _Reader:
@@ -98,10 +115,15 @@ def look(scan: Looking, item: Item) -> str:
     for _ in range(tensors):
         name = reader.text()
         dimensions = reader.number("<I")
-        reader.take(8 * dimensions + 4)
-        offsets.append((reader.number("<Q"), name))
+        shape = struct.unpack(f"<{dimensions}Q", reader.take(8 * dimensions))
+        kind = reader.number("<I")
+        offsets.append((reader.number("<Q"), name, _size(kind, math.prod(shape))))
     start = (reader.position + alignment - 1) // alignment * alignment
-    for offset, name in offsets:
+    item.claim(0, reader.position)
+    for offset, name, size in offsets:
+        item.claim(start + offset, start + offset + size)
+        if size < 0:
+            scan.doubt(item, Sort.UNSCANNED, f"the tensor {name!r} is of a type that is not known")
         if start + offset > item.source.size or offset % alignment:
             scan.deny(
                 item, Sort.HEADER, f"the tensor {name!r} lies outside of the file or off its alignment"

@@ -31,6 +31,7 @@ def look(scan: Looking, item: Item) -> str:
         scan.doubt(item, Sort.LIMIT, f"HDF5 files larger than {_MOST >> 20} MiB are not read")
         return "HDF5"
     data = item.source.read(0, item.source.size)
+    item.claim()
     end, found = 0, 0
     for match in _CONFIG.finditer(data):
         if match.start() < end:

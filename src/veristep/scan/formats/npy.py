@@ -7,7 +7,7 @@ import math
 import re
 
 from veristep.scan.formats import pickles
-from veristep.scan.looking import Item, Looking
+from veristep.scan.looking import Item, Looking, accounted
 from veristep.scan.seen import Sort
 
 _MAGIC = b"\x93NUMPY"
@@ -33,10 +33,11 @@ def look(scan: Looking, item: Item) -> str:
     """Look at the header, and at the pickle where the array holds objects; arrays may follow each other."""
     position, count = 0, 0
     while item.source.read(position, 6) == _MAGIC:
-        position = _one(scan, item, position)
+        start, position = position, _one(scan, item, position)
         count += 1
         if position < 0:
             return "numpy array"
+        item.claim(start, position)
     if position < item.source.size:
         rest = item.source.size - position
         scan.doubt(item, Sort.TRAILING, f"{rest:,} bytes follow the array")
@@ -60,8 +61,8 @@ def _one(scan: Looking, item: Item, start: int) -> int:
         scan.deny(item, Sort.HEADER, "its header is no header that numpy writes", header[:200])
     if _OBJECTS.search(header):
         inner = Item(item.source.part(begin, item.source.size), "objects.pkl", item.place, item.depth)
-        pickles.look(scan, inner)
-        return -1
+        accounted(scan, inner, pickles.look)
+        return item.source.size
     size = _size(header)
     if size < 0:
         scan.doubt(item, Sort.DAMAGED, "its header cannot be read", header[:200])

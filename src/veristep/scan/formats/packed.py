@@ -44,6 +44,7 @@ def look(scan: Looking, item: Item) -> str:
     except _ERRORS as error:
         scan.doubt(item, Sort.DAMAGED, f"its {kind} bytes are damaged: {error}")
         return f"{kind} file, damaged"
+    item.claim()
     if rest.strip(b"\0"):
         scan.doubt(item, Sort.TRAILING, f"bytes that are not {kind} follow its {kind} stream")
         scan.look(item.inside(Memory(rest), f"[after the {kind} stream]"))

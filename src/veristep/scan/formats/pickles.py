@@ -6,9 +6,11 @@ Sources: CPython's ``Lib/pickle.py``, torch's ``serialization.py`` (``_legacy_sa
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Mapping
 
 from veristep.scan import arrays, machine
-from veristep.scan.looking import Item, Looking
+from veristep.scan.looking import Item, Looking, is_zeros
 from veristep.scan.machine import Trace
 from veristep.scan.names import Standing
 from veristep.scan.seen import Sort
@@ -20,6 +22,13 @@ _MOST_PICKLES = 10_000
 # In what follows the last pickle, others are looked for at no more places than this.
 _MOST_PLACES, _SEARCHED = 200, 16 << 20
 _BEGINNING = re.compile(rb"\x80[\x02-\x05]|[cC(\]}\[]")
+# Bytes of one number, by torch's classes of storages.
+_STORAGES = {
+    "UntypedStorage": 1, "ByteStorage": 1, "CharStorage": 1, "BoolStorage": 1, "QInt8Storage": 1,
+    "QUInt8Storage": 1, "HalfStorage": 2, "BFloat16Storage": 2, "ShortStorage": 2, "IntStorage": 4,
+    "FloatStorage": 4, "QInt32Storage": 4, "LongStorage": 8, "DoubleStorage": 8, "ComplexFloatStorage": 8,
+    "ComplexDoubleStorage": 16,
+}  # fmt: skip
 _NAMED = re.compile(r"\.(pkl|pickle|pt|pth|ckpt|joblib|sav|dill|pk)$", re.IGNORECASE)
 _BINARY = re.compile(rb"\x80[\x02-\x05]")
 
@@ -33,6 +42,7 @@ def look(scan: Looking, item: Item) -> str:
     """Look at all pickles of an item."""
     file, _stream = buffered(item.source)
     position, count, legacy = 0, 0, False
+    storages: dict[str, tuple[str, int]] = {}
     while position < item.source.size:
         if count == _MOST_PICKLES:
             scan.doubt(item, Sort.LIMIT, f"more than {_MOST_PICKLES:,} pickles in a row")
@@ -55,8 +65,11 @@ def look(scan: Looking, item: Item) -> str:
         if trace.end < 0:
             position = item.source.size
             break
+        item.claim(position, trace.end)
         position = trace.end
+        storages.update(trace.storages)
         if legacy and count == _TORCH_PICKLES:
+            _numbers(scan, item, position, storages)
             return "torch checkpoint (before 1.6)"
     if position < item.source.size:
         _rest(scan, item, position)
@@ -92,12 +105,34 @@ def judge(scan: Looking, item: Item, trace: Trace, start: int = 0) -> None:
         scan.look(item.inside(Memory(nested), "torch.storage._load_from_bytes"))
 
 
+def _numbers(scan: Looking, item: Item, position: int, storages: Mapping[str, tuple[str, int]]) -> None:
+    """Account for the storages behind torch's five pickles, and look at what follows them."""
+    end = position
+    for _key, (kind, count) in sorted(storages.items()):
+        width = _STORAGES.get(kind)
+        if width is None or count < 0:
+            scan.doubt(item, Sort.UNSCANNED, f"how many bytes a {kind} takes is not known")
+            return
+        (promised,) = struct.unpack("<q", item.source.exactly(end, 8))
+        if promised != count:
+            scan.doubt(item, Sort.HEADER, f"a storage of {count:,} numbers stands as one of {promised:,}")
+            return
+        end += 8 + width * count
+    item.claim(position, end)
+    if end < item.source.size and not is_zeros(item.source, end, item.source.size):
+        rest = item.source.part(end, item.source.size - end)
+        scan.look(item.inside(rest, "[after the checkpoint]"))
+        item.claim(end)
+
+
 def _rest(scan: Looking, item: Item, position: int) -> None:
     """Look for pickles in what follows the last one: a loader that reads on may reach them."""
     size = item.source.size - position
     data = item.source.read(position, min(size, _SEARCHED))
     if not data.strip(b"\0\r\n "):
-        return
+        item.claim(position, position + len(data))
+        if len(data) == size:
+            return
     for place, match in enumerate(_BEGINNING.finditer(data)):
         if place == _MOST_PLACES:
             break

@@ -17,6 +17,7 @@ _PICTURES = {
     b"%PDF": "PDF document", b"OggS": "Ogg media", b"fLaC": "FLAC media",
 }  # fmt: skip
 _PICTURE_NAME = re.compile(r"\.(png|jpe?g|gif|webp|pdf|wav|ogg|flac|avi)$", re.IGNORECASE)
+_ROWS = re.compile(r"\.(txt|csv|tsv|jsonl|ndjson|log|md)$", re.IGNORECASE)
 _READ = 1 << 20
 # Data that nothing turns into code, by first bytes and name.
 _DATA: tuple[tuple[Callable[[str, bytes], bool], str], ...] = (
@@ -46,18 +47,21 @@ def look(scan: Looking, item: Item) -> str:
     head = item.source.read(0, _READ)
     picture = next((words for magic, words in _PICTURES.items() if head.startswith(magic)), "")
     if picture and _PICTURE_NAME.search(item.name):
+        item.claim()  # what opens a picture reads no further than the picture
         return picture
     file, _stream = buffered(item.source)
     trace = machine.run(file, scan.names)
     suspicious = trace.damning or any(scan.names.of_the_language(call.module) for call in trace.calls)
     if suspicious or (trace.end >= 0 and trace.names):
         pickles.judge(scan, item, trace)
+        item.claim(0, max(0, trace.end))
         _misnamed(scan, item)
         return "pickle"
-    if _is_text(head):
-        return texts.text(scan, item, item.source.read(0, texts.MOST))
+    if texts.is_text(head):
+        return _text(scan, item)
     known = next((words for test, words in _DATA if test(item.name, head)), "")
     if known:
+        item.claim()
         return known
     scan.doubt(
         item, Sort.UNSCANNED, "it is of no kind that is known, and what would load it is not known either"
@@ -65,15 +69,15 @@ def look(scan: Looking, item: Item) -> str:
     return "unknown"
 
 
+def _text(scan: Looking, item: Item) -> str:
+    data = item.source.read(0, texts.MOST)
+    if not texts.is_text(data):
+        scan.doubt(item, Sort.UNSCANNED, "it begins as text and does not go on as text")
+        return "text, and something else"
+    if len(data) < item.source.size and _ROWS.search(item.name):
+        item.claim()  # data that is only ever read line by line
+    return texts.text(scan, item, data)
+
+
 def _misnamed(scan: Looking, item: Item) -> None:
     scan.note(item, Sort.MISNAMED, Outcome.ALLOW, "it is a pickle without a pickle's first bytes")
-
-
-def _is_text(head: bytes) -> bool:
-    if b"\0" in head:
-        return False
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start > len(head) - 4 and len(head) == _READ
-    return True

@@ -43,6 +43,7 @@ def look(scan: Looking, item: Item) -> str:
         size = _number(block[124:136]) if size_said < 0 else size_said
         kind, start = block[156:157], position + _BLOCK
         position = start + (size + _BLOCK - 1) // _BLOCK * _BLOCK
+        item.claim(start - _BLOCK, start + size)
         if kind in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_ALL):
             if size > _MOST_META:
                 scan.doubt(item, Sort.LIMIT, "a tar header is larger than a scan may read")
@@ -63,6 +64,7 @@ def look(scan: Looking, item: Item) -> str:
     if rest.strip(b"\0"):
         scan.doubt(item, Sort.TRAILING, "bytes follow the end of the tar archive")
         scan.look(item.inside(Memory(rest.lstrip(b"\0")), "[after the archive]"))
+    # Bytes of members that should have none, and all that follows the end, are left unaccounted.
     return "tar archive"
 
 
@@ -72,12 +74,17 @@ def _member(scan: Looking, member: Item, kind: bytes, block: bytes) -> None:
         scan.deny(member, Sort.ESCAPE, "a member of the archive would be unpacked outside of its folder")
     if kind in (_HARD, _SYMBOLIC):
         target = block[157:257].rstrip(b"\0").decode("utf-8", "backslashreplace")
+        if member.source.size:
+            scan.look(member)
         if target.startswith("/") or ".." in target.split("/"):
             scan.deny(member, Sort.ESCAPE, "a member of the archive is a link that leads out of it", target)
         return
     if kind in _FILE:
         scan.look(member)
-    elif kind != _FOLDER:
+    elif kind == _FOLDER:
+        if member.source.size:
+            scan.look(member)  # some readers take a folder with bytes for a file
+    else:
         scan.doubt(member, Sort.UNSCANNED, f"a member of the archive is of kind {kind!r}, not a file")
 
 

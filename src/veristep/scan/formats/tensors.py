@@ -56,7 +56,10 @@ def look(scan: Looking, item: Item) -> str:
                 f"the tensor {name!r} claims {end - begin:,} bytes, and its shape needs {(bits + 7) // 8:,}"
             )
             scan.deny(item, Sort.HEADER, text_)
+    item.claim(0, 8 + length)
     _spans(scan, item, sorted(spans), item.source.size - 8 - length)
+    for begin, end, _ in spans:
+        item.claim(8 + length + begin, 8 + length + end)
     return "safetensors"
 
 

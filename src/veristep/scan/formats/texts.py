@@ -16,6 +16,7 @@ from veristep.scan.names import Standing
 from veristep.scan.seen import Sort
 
 MOST = 64 << 20
+_CUT = 1 << 20
 _YAML = re.compile(r"\.(ya?ml)$", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\.(jinja2?|j2)$", re.IGNORECASE)
 _TAG = re.compile(r"(?:!!|!?<?tag:yaml\.org,2002:|!)python/([\w/]+)(?::([\w.]*))?")
@@ -47,10 +48,25 @@ def look(scan: Looking, item: Item) -> str:
     try:
         found = json.loads(data, object_pairs_hook=_Pairs)
     except (ValueError, UnicodeDecodeError):
+        if not is_text(data):
+            scan.doubt(item, Sort.UNSCANNED, "it begins as JSON and does not go on as text")
+            return "no JSON"
         return text(scan, item, data)
     values(scan, item, found)
+    item.claim()
     scan.notes.parts += 1
     return "JSON"
+
+
+def is_text(head: bytes) -> bool:
+    """Whether bytes are text, as far as they go: a character may be cut off behind the first MiB."""
+    if b"\0" in head:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4 and len(head) >= _CUT
+    return True
 
 
 class _Pairs(dict[str, Any]):
@@ -64,6 +80,7 @@ class _Pairs(dict[str, Any]):
 def text(scan: Looking, item: Item, data: bytes) -> str:
     """Look at text of no certain kind: YAML, templates, lines of JSON."""
     scan.notes.parts += 1
+    item.claim(0, len(data))
     words = data.decode("utf-8", "replace")
     if _TEMPLATE.search(item.name):
         templates.look(scan, item, words)

@@ -7,7 +7,7 @@ import zlib
 
 from veristep.scan import zipped
 from veristep.scan.formats import pickles, plain, torchscript
-from veristep.scan.looking import Item, LimitError, Looking
+from veristep.scan.looking import Item, LimitError, Looking, accounted
 from veristep.scan.seen import Sort
 from veristep.scan.source import Memory, Source
 from veristep.scan.zipped import Directory, Entry, NotZipError
@@ -40,13 +40,14 @@ def look(scan: Looking, item: Item) -> str:
     except NotZipError as error:
         scan.doubt(item, Sort.DAMAGED, f"the ZIP archive cannot be read: {error}")
         if head[:2] != b"PK":
-            (pickles if pickles.recognises(item, head) else plain).look(scan, item)
+            accounted(scan, item, (pickles if pickles.recognises(item, head) else plain).look)
         return "ZIP archive, damaged"
     for name, lie in found.lies[:20]:
         subject = f"the ZIP archive's member {name!r}: " if name else "the ZIP archive: "
         scan.deny(item, Sort.CONTAINER, f"{subject}{lie}", "readers of the archive can see different files")
     if head != zipped.LOCAL and found.entries:
         _before(scan, item, found)
+    _claim(item, found)
     kind = _kind(found)
     if kind.startswith("torch.package") and any(each.name.endswith(".py") for each in found.entries):
         scan.doubt(item, Sort.EMBEDDED, "it carries Python modules that are imported when it is loaded")
@@ -67,9 +68,22 @@ def _shard(scan: Looking, item: Item) -> str:
             return "shard of a distributed checkpoint, damaged"
         count += 1
         part = Item(item.source.part(found.before, end - found.before), "", item.place, item.depth)
-        look(scan, part)
+        accounted(scan, part, look)
+        item.claim(found.before, end)
         end = found.before
     return f"shard of a distributed checkpoint, {count} parts"
+
+
+def _claim(item: Item, found: Directory) -> None:
+    """Account for the members, what describes them, and the directory."""
+    for entry in found.entries:
+        stop = entry.start + entry.packed
+        # Sizes and checksum once more, as numbers of 4 or 8 bytes, with or without a signature.
+        lengths = (24, 20, 16, 12) if entry.described else ()
+        follows = min((each.header for each in found.entries if each.header >= stop), default=found.starts)
+        item.claim(entry.header, stop + (follows - stop if follows - stop in lengths else 0))
+    for start, stop in found.own:
+        item.claim(start, stop)
 
 
 def _before(scan: Looking, item: Item, found: Directory) -> None:

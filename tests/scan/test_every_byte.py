@@ -1,0 +1,206 @@
+"""No byte is passed over in silence: a file with a payload where no reader looks is not allowed."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+import pickle
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from veristep.scan.dispatch import dispatch
+from veristep.scan.looking import Format, Item, Looking
+from veristep.scan.names import known
+from veristep.scan.seen import Outcome
+from veristep.scan.source import Memory
+
+NAMES = known(())
+PAYLOAD = b"\x80\x04cos\nsystem\n\x8c\x04true\x85R."
+
+
+def outcome(data: bytes, name: str = "file.bin") -> Outcome:
+    scan = Looking(NAMES, dispatch)
+    dispatch(scan, Item(Memory(data), name))
+    order = list(Outcome)
+    return max((each.outcome for each in scan.notes.seen), key=order.index, default=Outcome.ALLOW)
+
+
+def _torch(*, legacy: bool) -> bytes:
+    out = io.BytesIO()
+    value = {"w": torch.zeros(3, 5), "b": torch.zeros(7, dtype=torch.bfloat16), "n": torch.zeros(2).long()}
+    torch.save(value, out, _use_new_zipfile_serialization=not legacy)
+    return out.getvalue()
+
+
+def _npy() -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.arange(5.0))
+    return out.getvalue()
+
+
+def _zip() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.txt", "hello")
+        archive.writestr("b.json", "{}")
+    return out.getvalue()
+
+
+def _tar() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo("a.txt")
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b"hello"))
+    return out.getvalue()
+
+
+def _safetensors() -> bytes:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(8)
+
+
+def _gguf() -> bytes:
+    tensor = struct.pack("<Q", 1) + b"w" + struct.pack("<IQIQ", 1, 8, 0, 0)
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + tensor
+    return head + bytes(-len(head) % 32) + bytes(32)
+
+
+SAMPLES: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "torch": ("a.pt", lambda: _torch(legacy=False)),
+    "torch before 1.6": ("a.pt", lambda: _torch(legacy=True)),
+    "npy": ("a.npy", _npy),
+    "zip": ("a.zip", _zip),
+    "tar": ("a.tar", _tar),
+    "safetensors": ("a.safetensors", _safetensors),
+    "gguf": ("a.gguf", _gguf),
+    "pickle": ("a.pkl", lambda: pickle.dumps({"a": [1, 2]})),
+    "JSON": ("a.json", lambda: b'{"a": 1}'),
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_an_ordinary_file_is_allowed_and_one_with_a_pickle_behind_it_is_not(kind: str) -> None:
+    name, make = SAMPLES[kind]
+    data = make()
+    assert outcome(data, name) is Outcome.ALLOW
+    assert outcome(data + PAYLOAD, name) is not Outcome.ALLOW
+
+
+@pytest.mark.parametrize("kind", ["torch before 1.6", "npy", "tar", "gguf", "pickle"])
+def test_padding_of_any_length_hides_nothing_behind_it(kind: str) -> None:
+    name, make = SAMPLES[kind]
+    data = make()
+    padding = bytes(17 << 20)
+    assert outcome(data + padding + PAYLOAD, name) is not Outcome.ALLOW
+
+
+def test_a_second_checkpoint_behind_one_before_1_6_is_looked_at() -> None:
+    first = _torch(legacy=True)
+    assert outcome(first + first, "a.pt") is Outcome.ALLOW
+    out = io.BytesIO()
+    torch.save({"f": os.getcwd}, out, _use_new_zipfile_serialization=False)
+    assert outcome(first + out.getvalue(), "a.pt") is not Outcome.ALLOW
+
+
+def test_bytes_of_a_folder_or_a_link_in_a_tar_are_looked_at() -> None:
+    for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
+        info = tarfile.TarInfo("a")
+        info.type, info.linkname = kind, "b"
+        info.size = len(PAYLOAD)
+        head = info.tobuf()
+        data = head + PAYLOAD + bytes(-len(PAYLOAD) % 512) + bytes(1024)
+        assert outcome(data, "a.tar") is Outcome.DENY, kind
+
+
+def test_what_fills_up_a_block_of_a_tar_is_zeros() -> None:
+    data = bytearray(_tar())
+    data[512 + 100 : 512 + 100 + len(PAYLOAD)] = PAYLOAD
+    assert outcome(bytes(data), "a.tar") is not Outcome.ALLOW
+
+
+def test_bytes_between_members_of_a_zip_are_not_allowed() -> None:
+    with zipfile.ZipFile(io.BytesIO(_zip())) as archive:
+        second = archive.getinfo("b.json").header_offset
+        directory = archive.start_dir
+    data = bytearray(_zip())
+    end = len(data) - 22
+    entry = data.rfind(b"PK\x01\x02")
+    struct.pack_into("<I", data, entry + 42, second + len(PAYLOAD))
+    struct.pack_into("<I", data, end + 16, directory + len(PAYLOAD))
+    data[second:second] = PAYLOAD
+    with zipfile.ZipFile(io.BytesIO(bytes(data))) as archive:
+        assert archive.read("b.json") == b"{}"
+    assert outcome(bytes(data), "a.zip") is not Outcome.ALLOW
+
+
+def test_a_stream_of_a_zip_whose_sizes_follow_its_members_is_allowed() -> None:
+    class Pipe(io.RawIOBase):
+        data = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: bytes, /) -> int:  # type: ignore[override]
+            self.data += bytes(data)
+            return len(data)
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w") as archive:
+        archive.writestr("a.txt", "hello")
+        archive.writestr("b.json", "{}")
+    assert outcome(pipe.data, "a.zip") is Outcome.ALLOW
+
+
+def test_text_that_does_not_go_on_as_text_is_not_allowed() -> None:
+    assert outcome(b"a line\n" * 200_000, "a.txt") is Outcome.ALLOW
+    assert outcome(b"a line\n" * 200_000 + b"\0" + PAYLOAD, "a.txt") is not Outcome.ALLOW
+
+
+def test_a_format_that_gives_up_and_says_nothing_clears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgets(Format):
+        def recognises(self, item: Item, head: bytes) -> bool:
+            return True
+
+        def look(self, scan: Looking, item: Item) -> str:
+            item.claim(0, 4)
+            return "thing"
+
+    monkeypatch.setattr("veristep.scan.dispatch.FORMATS", (Forgets(),))
+    assert outcome(b"head") is Outcome.ALLOW
+    assert outcome(b"head and more") is Outcome.UNKNOWN
+    assert outcome(b"head" + bytes(100)) is Outcome.ALLOW
+
+
+@functools.cache
+def sample(kind: str) -> bytes:
+    return SAMPLES[kind][1]()
+
+
+@given(st.sampled_from(sorted(SAMPLES)), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_payload_appended_after_any_cut_is_never_allowed(kind: str, data: st.DataObject) -> None:
+    name, whole = SAMPLES[kind][0], sample(kind)
+    cut = data.draw(st.integers(0, len(whole)))
+    padding = bytes(data.draw(st.sampled_from([0, 1, 511, 4096])))
+    assert outcome(whole[:cut] + padding + PAYLOAD, name) is not Outcome.ALLOW
+
+
+def test_a_file_on_disk_is_held_to_account_too(tmp_path: Path) -> None:
+    from veristep.scan.scanner import Scanner
+
+    place = tmp_path / "a.tar"
+    place.write_bytes(_tar() + bytes(2 << 20) + PAYLOAD)
+    with Scanner() as scanner:
+        assert scanner.scan(place).outcome is not Outcome.ALLOW
