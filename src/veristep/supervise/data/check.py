@@ -22,7 +22,7 @@ from veristep.supervise.data.lock import read_small
 from veristep.supervise.data.source import Item, Listing, Source
 from veristep.supervise.data.store import Locked
 
-UNTOUCHED = "as at the lock by device, inode, size and times; not read"
+UNTOUCHED = "as at the lock by size and times, or by version; not read"
 NOT_DRAWN = "not in the sample"
 
 

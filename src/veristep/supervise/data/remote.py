@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from veristep.errors import NotFoundError, UnavailableError
@@ -88,6 +88,8 @@ class RemoteSource:
         items, left_out = [], []
         for path, info in found.items():
             name = str(path).removeprefix(self._folder).lstrip("/")
+            if name.endswith("/") and not info.get("size"):
+                continue  # what consoles put there to show a folder
             if not isinstance(info.get("size"), int):
                 left_out.append((name, "of unknown size"))
             elif name:
@@ -137,7 +139,12 @@ class RemoteSource:
 def _state(info: Mapping[str, Any]) -> State:
     # The first alone: a listing and a question about one object do not tell the same of the rest.
     found = (_text(info[name]) for name in _SIGNS if info.get(name) is not None)
-    return (int(info.get("size") or 0), next(found, ""))
+    state = (int(info.get("size") or 0), next(found, ""))
+    written = info.get("LastModified")
+    if isinstance(written, datetime) and info.get("ETag"):
+        # S3's tag is an MD5: two contents can be made to share it. Who writes an object cannot choose when.
+        return (*state, written.astimezone(UTC).isoformat(timespec="seconds"))
+    return state
 
 
 def _text(value: Any) -> str:

@@ -324,7 +324,11 @@ def _kept(source: Source, path: str) -> tuple[int, ...]:
 
 def _put_back(data: _Data, each: _File, now: State, when: str) -> Finding:
     local = isinstance(data.source, LocalSource)
-    names = ("device", "inode", "size", "modification time", "change time") if local else ("size", "tag")
+    names = (
+        ("device", "inode", "size", "modification time", "change time")
+        if local
+        else ("size", "tag", "time")
+    )
     before = each.state or ()
     signs = [name for name, old, new in zip(names, before, now, strict=False) if old != new]
     harmless = signs == ["change time"] and _kept(data.source, each.file.path) != each.kept
