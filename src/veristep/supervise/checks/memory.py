@@ -14,6 +14,7 @@ from typing import Any
 
 from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding, Severity
+from veristep.guard.memory import machine_code
 from veristep.guard.memory.notes import NOTES
 from veristep.guard.policy import Action
 from veristep.supervise.boot import byte_code_folder, package_folder
@@ -22,6 +23,8 @@ from veristep.supervise.memory.judging import Judge, Place
 
 # How long the end of a run may wait for the rest.
 FINISH_SECONDS = 3.0
+# The kernel walks the page tables of a process for it: some ten milliseconds.
+_MAP_SECONDS = 10.0
 _READ_BYTES = 1 << 23
 # Notes that say that everything is in order, or by whom, are told so often in a run.
 _MOST_OF_A_RULE = 50
@@ -41,6 +44,8 @@ class MemoryCheck(Check):
         self._offset = 0
         self._rounds: dict[int, Mapping[str, Any]] = {}
         self._training: set[int] = set()
+        self._map_due: dict[int, float] = {}
+        self._maps: set[int] = set()
         self._told: set[tuple[str, str]] = set()
         self._of_rule: dict[str, int] = {}
         self._open = 0
@@ -67,9 +72,10 @@ class MemoryCheck(Check):
 
     def look(self) -> list[Finding]:
         """Take new notes, and tell what came of earlier ones."""
-        if not self._off:
-            self._read()
-        return self._drain()
+        if self._off:
+            return []
+        self._read()
+        return [*self._drain(), *self._machine_code()]
 
     def finish(self) -> list[Finding]:
         """Wait a limited time for the rest."""
@@ -96,6 +102,9 @@ class MemoryCheck(Check):
             checked = outcomes.pop("", 0)
             if checked or outcomes:
                 found[what] = Tally(checked + sum(outcomes.values()), checked, outcomes)
+        maps = len(self._maps)
+        why = {"it ended before its map was read": len(self._training) - maps}
+        found["machine code"] = Tally(len(self._training), maps, why if maps < len(self._training) else {})
         if self._judge.open:
             names = found.get("names", Tally())
             why = {**names.not_checked, _NO_ANSWER: self._judge.open}
@@ -103,6 +112,19 @@ class MemoryCheck(Check):
         if self._open:
             found["notes"] = Tally(self._open, 0, {_NO_TIME: self._open})
         return found
+
+    def _machine_code(self) -> list[Finding]:
+        """Look at the code pages of the processes that train, one of them at a time."""
+        now = time.monotonic()
+        due = [pid for pid in self._training if now >= self._map_due.get(pid, 0.0)]
+        found: list[Finding] = []
+        for pid in due[:1]:
+            self._map_due[pid] = now + _MAP_SECONDS
+            with contextlib.suppress(OSError):
+                smaps = Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8", errors="surrogateescape")
+                self._maps.add(pid)
+                found += [machine_code.of(each, pid) for each in machine_code.dirty(smaps)]
+        return [each for each in found if self._is_new(each)]
 
     def _read(self) -> None:
         with self._notes.open("rb") as file:
