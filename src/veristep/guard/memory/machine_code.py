@@ -66,6 +66,6 @@ def of(changed: Dirty, pid: int, rank: int | None = None) -> Finding:
         path=path,
         got=f"{changed.kilobytes} kB behind byte {changed.offset}",
         pid=pid,
-        hint="code in the process wrote there, or another process of the same user (ptrace); look at what was "
+        hint="code in the process wrote there, or another of the same user (ptrace); look at what was "
         "loaded; a debugger's break points do this too",
     )
