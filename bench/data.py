@@ -1,7 +1,8 @@
 """What locking and checking data costs, beside reading and hashing alone: python bench/data.py [--gib 1].
 
 Every row is measured in one process, one after the other, `--rounds` times in turn; the table gives the
-middle one. Cold means that the kernel was asked to drop the files' pages beforehand, which takes no rights.
+middle one. On a busy machine compare the processor seconds. Cold means that the kernel was asked to drop
+the files' pages beforehand, which takes no rights.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> None:
         make(large, int(given.gib * (1 << 30)) // LARGE, LARGE)
         make(small, given.small, 20_000)
         time.sleep(1.1)  # files that have just changed are read again whatever their times say
-        print("| what | seconds | MB/s |\n|---|---|---|")
+        print("| what | seconds | MB/s | processor seconds |\n|---|---|---|---|")
         measure("large files", large, given.rounds)
         measure(f"{given.small:,} files of 20 kB", small, given.rounds)
 
@@ -61,10 +62,17 @@ def measure(name: str, folder: Path, rounds: int) -> None:
     size = sum(path.stat().st_size for path in files)
     jobs = len(os.sched_getaffinity(0))
     ledgers = iter(range(1000))
+    made: list[Ledger] = []
+
+    def fresh() -> None:
+        made.append(Ledger.init(folder.parent / f"{folder.name}-ledger-{next(ledgers)}"))
+
+    def fresh_and_cold() -> None:
+        fresh()
+        drop(files)
 
     def locked() -> None:
-        with Ledger.init(folder.parent / f"{folder.name}-ledger-{next(ledgers)}") as ledger:
-            lock(ledger, LocalSource(folder), LockOptions())
+        lock(made[-1], LocalSource(folder), LockOptions())
 
     kept = Ledger.init(folder.parent / f"{folder.name}-ledger")
     lock(kept, LocalSource(folder), LockOptions())
@@ -79,27 +87,28 @@ def measure(name: str, folder: Path, rounds: int) -> None:
 
     rows: list[tuple[str, Callable[[], None], Callable[[], None]]] = [
         ("read alone, cold", lambda: drop(files), lambda: read_all(files, jobs)),
-        ("`data lock`, cold", lambda: drop(files), locked),
+        ("`data lock`, cold", fresh_and_cold, locked),
         ("`data check`, cold", lambda: drop(files), lambda: checked(How.FULL)),
         ("read alone, cached", nothing, lambda: read_all(files, jobs)),
         ("BLAKE3 alone, in memory", nothing, lambda: hash_alone(size, jobs)),
-        ("`data lock`, cached", nothing, locked),
+        ("`data lock`, cached", fresh, locked),
         ("`data lock` again, untouched", nothing, again),
         ("`data check --quick`", nothing, lambda: checked(How.QUICK)),
         ("`data check --sample 1%`", nothing, lambda: checked(How.SAMPLE, max(1, len(files) // 100))),
     ]
-    times: dict[str, list[float]] = {what: [] for what, _, _ in rows}
+    times: dict[str, list[tuple[float, float]]] = {what: [] for what, _, _ in rows}
     for _ in range(rounds):
         for what, prepare, run in rows:
             prepare()
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             run()
-            times[what].append(time.perf_counter() - began)
+            times[what].append((time.perf_counter() - began, time.process_time() - worked))
     for what, taken in times.items():
-        middle = statistics.median(taken)
-        print(f"| {name}: {what} | {middle:.2f} | {size / middle / 1e6:,.0f} |")
+        middle, worked = (statistics.median(column) for column in zip(*taken, strict=True))
+        print(f"| {name}: {what} | {middle:.2f} | {size / middle / 1e6:,.0f} | {worked:.3f} |")
         sys.stdout.flush()
-    kept.close()
+    for ledger in [kept, *made]:
+        ledger.close()
 
 
 def nothing() -> None:

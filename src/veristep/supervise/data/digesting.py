@@ -16,7 +16,7 @@ from veristep.supervise.data.source import Item, Source, State
 
 _DOMAIN = b"veristep/data-file/v1\n"
 # A large file is read in pieces by several threads; small ones are handed out in bundles.
-PIECE_BYTES = 64 << 20
+PIECE_BYTES = 16 << 20
 BUNDLE_FILES = 64
 CHANGED = "changed while it was read"
 
