@@ -130,4 +130,5 @@ class Pristine:
         module.__package__ = self._name
         module.__file__ = str(path)
         self._modules[full] = sys.modules[full] = module
-        exec(compile(source, str(path), "exec"), vars(module))  # noqa: S102 - that is what this is for
+        code = compile(source, str(path), "exec", dont_inherit=True)
+        exec(code, vars(module))  # noqa: S102 - that is what this is for
