@@ -46,6 +46,9 @@ _NAMES_A_PAIR = 3
 # What is written in one go, and what is compared in one go, hold the interpreter.
 _NAMES_A_LINE, _NAMES_A_LOOK = 100, 40
 
+# Of a class of C the module stands in no dictionary; the interpreter's own accessor knows.
+_module_of = type.__dict__["__module__"].__get__
+
 Slot = tuple[str, object]
 """Dotted name within a module, value."""
 
@@ -74,7 +77,7 @@ def of_module(name: str, module: ModuleType) -> Iterator[Slot]:
         if kind in KINDS:
             yield key, value
         elif issubclass(kind, type):
-            if type.__getattribute__(value, "__dict__").get("__module__") == name:
+            if _module_of(value) == name:
                 yield from _of_class(name, value, 0)
             else:
                 yield key, value
@@ -89,9 +92,8 @@ def _of_class(module: str, kind: type, depth: int) -> Iterator[Slot]:
         if type(value) in KINDS:
             yield f"{path}.{key}", value
         elif depth < 2 and issubclass(type(value), type):
-            inner = type.__getattribute__(value, "__dict__")
             qualified = type.__getattribute__(value, "__qualname__")
-            if inner.get("__module__") == module and qualified == f"{path}.{key}":
+            if _module_of(value) == module and qualified == f"{path}.{key}":
                 yield from _of_class(module, value, depth + 1)
 
 
