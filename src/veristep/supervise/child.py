@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from veristep.supervise.process.table import command
+
 # Signals a person or a scheduler sends to the command they started, which is us.
 _FORWARDED = (
     signal.SIGINT,
@@ -25,12 +27,19 @@ _SI_KERNEL = 0x80
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A signal we were sent, and by whom."""
+    """A signal we were sent, and by whom.
+
+    Attributes:
+        sender: the command line of who sent it, as it stood a moment later.
+        same_session: whether they belong to the session (of a terminal, mostly) that we do.
+    """
 
     signal: int
     pid: int
     uid: int
     forwarded: bool
+    sender: str = ""
+    same_session: bool = False
 
 
 class Child:
@@ -87,13 +96,29 @@ class Child:
             forward = not passed and self.process.returncode is None
             if forward:
                 self._send(info.si_signo)
-            self._on_signal(Received(info.si_signo, info.si_pid, info.si_uid, forward))
+            self._on_signal(
+                Received(
+                    info.si_signo,
+                    info.si_pid,
+                    info.si_uid,
+                    forward,
+                    command(info.si_pid) if info.si_pid else "",
+                    _same_session(info.si_pid),
+                )
+            )
 
     def _send(self, number: int) -> None:
         try:
             self.process.send_signal(number)
         except OSError:
             return  # gone, or another user's by now (sudo): nothing more we may do
+
+
+def _same_session(pid: int) -> bool:
+    try:
+        return bool(pid) and os.getsid(pid) == os.getsid(0)
+    except OSError:
+        return False
 
 
 def end_like(returncode: int) -> int:

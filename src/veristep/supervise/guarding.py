@@ -64,6 +64,16 @@ class Guarding:
         )
         return next(blocked, None)
 
+    def started(self, pid: int) -> None:
+        """Tell every check which process the command was started as."""
+        for check in self._checks:
+            self._try(check.name, partial(check.started, pid))
+
+    def ended(self, returncode: int) -> None:
+        """Tell every check how the command ended."""
+        for check in self._checks:
+            self._try(check.name, partial(check.ended, returncode))
+
     def hear(self, line: Mapping[str, Any]) -> None:
         """Hand a line of the run's log to every check."""
         for check in self._checks:

@@ -146,7 +146,9 @@ def run(command: Sequence[str], options: RunOptions) -> Ended:
             )
             return _close(opened, ExitStatus.FINDINGS)
         child = _start(command, opened.environment, opened.signals.append)
+        opened.guarding.started(child.process.pid)
         _attend(opened, child)
+        opened.guarding.ended(child.process.wait())
         ended = _close(opened, child.process.wait())
         child.close()
         return ended
@@ -387,6 +389,7 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
     _thin_out(opened)
     opened.manifest.look()
     for process in silent.look(opened.receiver.heard.pids, now):
+        opened.guarding.hear({"type": "unheard", "pid": process.pid, "program": process.program})
         opened.receiver.gap(
             "process",
             f"process {process.pid} ({process.program}) is Python and never said hello: what it does "
@@ -442,15 +445,17 @@ def _admit_losses(opened: _Opened) -> None:
 def _note_signals(opened: _Opened) -> None:
     while opened.signals:
         received = opened.signals.popleft()
-        opened.receiver.own(
-            {
-                "type": "signal",
-                "signal": received.signal,
-                "sender_pid": received.pid,
-                "sender_uid": received.uid,
-                "forwarded": received.forwarded,
-            }
-        )
+        line: dict[str, Json] = {
+            "type": "signal",
+            "signal": received.signal,
+            "sender_pid": received.pid,
+            "sender_uid": received.uid,
+            "sender": describe.printable(received.sender),
+            "same_session": received.same_session,
+            "forwarded": received.forwarded,
+        }
+        opened.receiver.own(line)
+        opened.guarding.hear(line)
 
 
 def _seal_is_due(opened: _Opened) -> bool:

@@ -6,6 +6,7 @@ that whoever rehearses them has started, and touch no other.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 HOOK = """from torch.optim.optimizer import register_optimizer_step_pre_hook as _register
@@ -19,3 +20,16 @@ def module(folder: Path, name: str, text: str) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A process that whoever rehearses has started.
+
+    Attributes:
+        pid: its number.
+        folder: for what the attack needs.
+    """
+
+    pid: int
+    folder: Path

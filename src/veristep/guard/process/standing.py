@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "process.json"
 _started: set[int] = set()
+_noting: list[str] = []
 
 
 def start(boot: str) -> None:
@@ -21,7 +22,12 @@ def start(boot: str) -> None:
     place = f"{boot}/{SETTINGS_FILE}"
     if not os.path.exists(place):  # noqa: PTH110
         return
+    from veristep.guard.process import acts
     from veristep.record import training
+
+    if not _noting:
+        _noting.append(boot)
+        acts.start(boot)
 
     def begin(stream: str) -> None:
         with open(place, encoding="utf-8") as file:  # noqa: PTH123

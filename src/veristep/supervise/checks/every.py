@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from veristep.supervise.checks.around import Around
 from veristep.supervise.checks.code import CodeCheck
 from veristep.supervise.checks.compile_cache import CompileCaches
 from veristep.supervise.checks.data import DataCheck
@@ -21,6 +22,7 @@ from veristep.supervise.checks.steps import Steps
 EVERY: Sequence[Maker] = (
     CompileCaches,
     CodeCheck,
+    Around,
     DataCheck,
     EnvironmentCheck,
     Executed,

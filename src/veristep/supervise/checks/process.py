@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,8 @@ class Waits(Check):
     def hear(self, line: Mapping[str, Any]) -> list[Finding]:
         """Learn which processes were given their program as text."""
         pid, argv = line.get("peer_pid"), line.get("argv")
+        if line.get("type") == "hello":
+            self._stalls.owners.add_standard(_standard(line))
         if line.get("type") == "hello" and isinstance(pid, int) and isinstance(argv, list):
             script = [str(word) for word in argv[1:] if not str(word).startswith("-")]
             if "-c" in argv or "-" in argv or not script:
@@ -77,3 +80,11 @@ class Waits(Check):
         return {
             "processes that train": Tally(len(watched), max(len(watched) - untold - failed, 0), reasons)
         }
+
+
+def _standard(hello: Mapping[str, Any]) -> list[str]:
+    """Return where the interpreter that says hello has its standard library."""
+    version = ".".join(str(hello.get("python")).split(".")[:2])
+    program = Path(os.path.realpath(str(hello.get("executable"))))
+    library = program.parent.parent / "lib" / f"python{version}"
+    return [str(library)] if (library / "os.py").is_file() else []

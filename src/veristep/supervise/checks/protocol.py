@@ -66,6 +66,14 @@ class Check:
         """
         return []
 
+    def started(self, pid: int) -> None:
+        """Learn the process that the command was started as."""
+        del pid
+
+    def ended(self, returncode: int) -> None:
+        """Learn how the command ended: as `subprocess` has it, negative for a signal."""
+        del returncode
+
     def hear(self, line: Mapping[str, Any]) -> list[Finding]:
         """Take in a line of the run's log."""
         del line

@@ -10,7 +10,7 @@ from typing import Any
 from veristep.core.canonical import Json
 from veristep.core.verdicts import Finding, Suspect
 from veristep.guard import suspects
-from veristep.guard.process import short_waits, stall, waited
+from veristep.guard.process import foreign_act, short_waits, stall, waited
 from veristep.guard.process.waited import OTHERS, Culprit, Frame, Wait, Whose
 from veristep.supervise.process.whose import Owners
 
@@ -62,6 +62,8 @@ class Stalls:
             KeyError, TypeError, ValueError: it is not what a sampler writes.
         """
         pid, kind = int(note["by"]), note.get("kind")
+        if kind == "act":
+            return self._act(pid, note)
         seen = self.watched.setdefault(pid, Watched(str(note.get("stream", ""))))
         if kind == "begins":
             seen.native, seen.told = int(note["native"]), bool(note["told"])
@@ -126,6 +128,19 @@ class Stalls:
             self.causes[cause] = self.causes.get(cause, 0.0) + seconds
         return []
 
+    def _act(self, pid: int, note: Mapping[str, Any]) -> list[Finding]:
+        act, what = str(note["act"]), str(note["what"])
+        as_wait = Wait.from_json(
+            {"call": act, "sleeps": True, "count": 1, "steps": 1, "stack": note["stack"]}
+        )
+        found = self._culprit(pid, as_wait)
+        if found is None and act in foreign_act.ALWAYS:
+            found = Culprit(as_wait.stack[0], self.owners(as_wait.stack[0].file), inside=False)
+        if found is None:
+            return []
+        also = _suspects(found, pid, "it did this")
+        return self._once(foreign_act.of(act, what, found, as_wait.stack, pid, also), found)
+
     def _culprit(self, pid: int, wait: Wait) -> Culprit | None:
         if pid not in self.typed:
             return waited.culprit(wait, self.owners)
@@ -145,13 +160,13 @@ def _typed(whose: Whose, file: str) -> Whose:
     return Whose.OWN if whose is Whose.GENERATED and file in ("<string>", "<stdin>") else whose
 
 
-def _suspects(found: Culprit, pid: int) -> tuple[Suspect, ...]:
+def _suspects(found: Culprit, pid: int, did: str = "") -> tuple[Suspect, ...]:
     path = Path(found.frame.file)
-    where = waited.suspects(found)
+    where = waited.suspects(found) if not did else (Suspect("line", waited.words(found.frame), did),)
     files: tuple[Suspect, ...] = ()
     if found.whose in OTHERS and path.is_absolute():
-        files = suspects.of_file(path, how="the code that waited claims to come from it")
-    return (*where, *files, Suspect("process", str(pid), "the process that was held up"))
+        files = suspects.of_file(path, how="the code claims to come from it")
+    return (*where, *files, Suspect("process", str(pid), "the process it happened in"))
 
 
 def _rank(stream: str) -> int | None:

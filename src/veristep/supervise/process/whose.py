@@ -75,7 +75,17 @@ class Owners:
             return Whose.TORCH if path.startswith(f"{site}/torch/") else Whose.LIBRARY
         if any(path.startswith(folder.rstrip("/") + "/") for folder in self._standard):
             return Whose.STANDARD
-        return Whose.OWN if path in self._own else Whose.FOREIGN
+        if path in self._own:
+            return Whose.OWN
+        return Whose.LIBRARY if self._is_script(path) else Whose.FOREIGN
+
+    def _is_script(self, path: str) -> bool:
+        """Whether a file is a console script that a package brought."""
+        place = Path(path)
+        if place.parent.name != "bin":
+            return False
+        sites = place.parent.parent.glob("lib/python3*/site-packages")
+        return any(self._as_brought(str(site), path) for site in sites)
 
     def _as_brought(self, site: str, path: str) -> bool:
         wanted = self._recorded(site).get(os.path.relpath(path, site), "")

@@ -1,0 +1,43 @@
+"""PROC008: the run started a program that no earlier run of the project did."""
+
+from __future__ import annotations
+
+from veristep.core.verdicts import Finding, Severity, Suspect
+from veristep.guard.rule import Rule
+
+RULE = Rule("PROC008", "The run started a program that no run before it did", Severity.WARNING)
+
+# What trainings start to learn about the machine, to compile, and to name their commit: a note when new.
+HARMLESS = frozenset(
+    (
+        "git", "uname", "gcc", "g++", "cc", "c++", "clang", "cc1", "cc1plus", "ld", "as", "collect2",
+        "nvidia-smi", "rocm-smi", "amd-smi", "lscpu", "lspci", "ptxas", "nvcc", "cicc", "which",
+        "hostname", "df", "cat", "ls", "stty", "tput", "getconf", "file", "sleep", "ninja", "cmake",
+        "numactl", "lsb_release", "ldconfig", "gpustat", "dash", "bash", "sh", "x86_64-linux-gnu-ld.bfd",
+    )
+)  # fmt: skip
+
+
+def of(
+    pid: int, program: str, command: str, runs: int, also: tuple[Suspect, ...], *,
+    severity: Severity | None = None,
+) -> Finding:  # fmt: skip
+    """Return the finding.
+
+    Args:
+        pid: of the process.
+        program: as it is known from run to run.
+        command: its command line.
+        runs: earlier ones on record.
+        also: suspects.
+        severity: if another than the rule's.
+    """
+    return RULE.finding(
+        f"process {pid} ({program}) was started; none of the {runs} runs before this one did that",
+        severity=severity,
+        suspects=also,
+        expected=f"a program that one of the {runs} earlier runs of the project started",
+        got=command,
+        path=also[0].value if also and also[0].what == "file" else program,
+        pid=pid,
+    )
