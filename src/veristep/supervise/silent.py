@@ -11,8 +11,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-# A Python process says hello while it starts; on a cold network file system that takes a while.
-GRACE_SECONDS = 5.0
+# A Python process says hello while it starts; on a cold network file system that takes a while. Time in
+# which it got no processor does not count.
+GRACE_SECONDS = 8.0
 _PYTHON = re.compile(r"python[0-9.]*")
 _MAX_PROCESSES = 4096
 
@@ -47,12 +48,24 @@ class SilentProcesses:
             age = now - self._first_seen.setdefault(pid, now)
             if pid in known or pid in self._told or age < self._grace:
                 continue
+            if age - _starved(pid) < self._grace:
+                continue
             program = _program(pid)
             if program and not _is_forked(pid, parent):
                 self._told.add(pid)
                 found.append(Silent(pid, program))
         self._first_seen = {pid: at for pid, at in self._first_seen.items() if pid in alive}
         return found
+
+
+def _starved(pid: int) -> float:
+    """Return how long a process has waited for a processor, in seconds; endless while it waits for a disk."""
+    try:
+        if Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"D":
+            return float("inf")
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _children(pid: int) -> list[int]:
