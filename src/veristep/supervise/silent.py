@@ -59,7 +59,7 @@ class SilentProcesses:
 
 
 def _starved(pid: int) -> float:
-    """Return how long a process has waited for a processor, in seconds; endless while it waits for a disk."""
+    """Return how long a process has waited for a processor, in seconds; endless while for a disk."""
     try:
         if Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"D":
             return float("inf")
