@@ -22,6 +22,12 @@ SLOW = {
     "poisoned compile cache",
     "falls back to unsafe loading",
     "weights only is switched off",
+    "TorchScript, by getattr",
+    "TorchScript, in capitals",
+    "TorchScript, under another name",
+    "TorchScript by torch.load",
+    "library of operators",
+    "compiled model",
 }
 ATTACKS = [
     pytest.param(each, id=each.name, marks=pytest.mark.long if each.name in SLOW else ())
@@ -65,4 +71,10 @@ def test_the_attack_fires_where_nothing_is_refused(attack: Attack, tmp_path: Pat
 
 
 # These show that the way is open, and go no further.
-REACHES = {"dotted name", "chain of getattr", "re-exported module"}
+REACHES = {
+    "dotted name",
+    "chain of getattr",
+    "re-exported module",
+    "library of operators",
+    "compiled model",
+}

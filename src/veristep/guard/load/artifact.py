@@ -84,6 +84,26 @@ def find(frames: tuple[FrameType, ...], recent: str = "") -> Artifact:
     return Artifact()
 
 
+def of_descriptor(descriptor: int, how: str) -> Artifact:
+    """Return the file that is open under a descriptor, without its bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    status = os.fstat(descriptor)
+    path = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+    return Artifact(path.removesuffix(" (deleted)"), how, _digest(descriptor, status), _status(status))
+
+
+def of_bytes(data: bytes, frames: tuple[FrameType, ...]) -> Artifact:
+    """Return the file that bytes were read from, where a caller still holds it open; else the bytes."""
+    for thing, how in _held_by_frames(frames):
+        found = None if isinstance(thing, io.BytesIO) else _of_file(thing, how, b"-")
+        if found is not None:
+            return replace(found, data=b"")
+    return Artifact("", "bytes in memory", f"blake3:{blake3(data).hexdigest()}")
+
+
 def of_code(path: str) -> Artifact:
     """Return the file of code that came with a model."""
     return _of_path(path, "its code asks for this", b"") or Artifact(path, "its code asks for this")

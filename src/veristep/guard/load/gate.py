@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from veristep.guard.load.artifact import Artifact
     from veristep.guard.load.window import Action
+    from veristep.scan.source import Source
 
 SETTINGS_FILE = "gate.json"
 FIND_CLASS = "pickle.find_class"
@@ -40,6 +42,7 @@ _TRY_SECONDS = 20.0
 
 # Files that are opened to be imported, not loaded.
 _CODE = (".py", ".pyc", ".so", ".pth")
+_CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 
 _HERE = f"{os.path.dirname(__file__)}{os.sep}"  # noqa: PTH120 - no pathlib in every process of a run
 
@@ -83,6 +86,10 @@ def start(boot: str) -> str:
 
     allowed = profiles.load(*profiles.ARTIFACT)
     gate = _Gate(settings)
+    if gate.unheard():
+        from veristep.record.bootstrap import AfterImport
+
+        sys.meta_path.insert(0, AfterImport({"torch": gate.follow}))
     kind = _add(allowed, gate, native=settings.native)
     _STARTED.append(kind)
     from veristep.guard.load import notice
@@ -185,7 +192,60 @@ class _Gate:
         found: dict[str, Action] = {"open": self._opened, "object.__setattr__": self._rewritten}
         if self._settings.actions.get("LOAD004", "off") != "off":
             found |= self._window.actions()
+        if self._settings.actions.get("LOAD011", "off") != "off":
+            found["ctypes.dlopen"] = self._library
         return found
+
+    def unheard(self) -> bool:
+        """Whether something is wanted of loads that raise no event."""
+        return any(self._settings.actions.get(rule, "off") != "off" for rule in ("LOAD010", "LOAD011"))
+
+    def follow(self, torch: Any) -> None:
+        """Stand before what this torch loads without an event."""
+        from veristep.guard.load import unheard
+
+        unheard.follow(torch, self._script, self._compiled)
+
+    def _script(self, source: Source, find: Callable[[], Artifact], frame: FrameType) -> None:
+        """Judge a TorchScript archive; raises to refuse it."""
+
+        def judged() -> None:
+            from veristep.guard.load import judging
+
+            judging.script(self._settings, source, find, frame)
+
+        self._safely(judged)
+
+    def _compiled(self, path: str, loader: str, frame: FrameType) -> None:
+        """Judge compiled code; raises to refuse it."""
+
+        def judged() -> None:
+            from veristep.guard.load import judging
+
+            judging.compiled(self._settings, path, loader, frame)
+
+        self._safely(judged)
+
+    def _library(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        """A library is about to be loaded by its path."""
+        if self._settings.actions.get("LOAD004", "off") != "off":
+            self._window.library(args, frame)
+        path = args[0] if args else None
+        if type(path) is not str or not path.startswith("/") or self._window.is_installed(path):
+            return
+        # What compilers leave in a cache is another matter: LOAD006.
+        caches = (os.environ.get(each) for each in _CACHES)
+        if not any(each and path.startswith(each) for each in caches):
+            self._compiled(path, "ctypes.CDLL", frame)
+
+    def _safely(self, judged: Callable[[], None]) -> None:
+        """Judge where no hook stands between an error of ours and the script."""
+        try:
+            self._guarded(judged)
+        except RefusedLoad:
+            raise
+        except Exception as error:  # noqa: BLE001 - boundary
+            self.failed(error)
 
     def unlisted(self, pair: tuple[str, str], frame: FrameType) -> None:
         """Judge a name that no profile lists; raises to refuse it."""

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -19,12 +20,18 @@ from veristep.guard.load.gate import DEEP_PROBE, Settings
 from veristep.guard.load.judge import Lists, judge
 from veristep.guard.load.refused import RefusedLoad
 from veristep.guard.load.window import installed_prefixes, is_configured, is_remote
+from veristep.scan.formats import torchscript
+from veristep.scan.looking import Item, Looking
+from veristep.scan.names import Names
+from veristep.scan.seen import Outcome
+from veristep.scan.source import Source
 
 # A load that names a thousand unlisted classes is told of so often, and counted after that.
 _MOST_NOTICES = 200
 # The first of them are told with the file's digest and the call; that would hold up the load for the rest.
 _MOST_LOOKED_INTO = 20
 _LONGEST_HOW = 300
+_MOST_SAID = 5
 _BLOCK = "block"
 # What a run's files need of its own code is told for the project's profile; that alone refuses nothing.
 LEARNED = "LOAD008"
@@ -60,7 +67,9 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
         return by_artifact
     if (module, name) in _GETATTR and load.source is not stack.Source.COLLECTIVE:
         # How some versions of Python keep the members of an enumeration.
-        found, _ = _evidence(load, recent, lambda _found: {}, look=True)
+        found, _ = _evidence(
+            partial(artifact.find, load.frames, recent), recent, lambda _found: {}, look=True
+        )
         if found.certain and calls.reaches_members(found.data, _is_enumeration):
             return by_artifact
 
@@ -99,16 +108,55 @@ def acts(
     if not _is_a_load(frames):
         return
     seen = stack.look(_asked_by(frames), _installed[0], _OWN)
-    # Without frames there is no reader to be looked for: the code itself is the file.
+    load = replace(seen, loader=loader)
     code = frames[-1].f_code
-    inner = () if is_remote(code) else seen.frames
-    load = stack.Load(seen.source, loader, seen.file, seen.line, seen.function, inner)
-    recent = recent if inner else code.co_filename
+    find = partial(artifact.of_code, code.co_filename) if is_remote(code) else None
+    _tell(settings, rule, (what, loader), load, recent, partial(_act, what), find=find)
+
+
+def _act(what: str, _found: artifact.Artifact) -> dict[str, Any]:
+    return {"kind": "act", "act": what}
+
+
+def script(
+    settings: Settings, source: Source, find: Callable[[], artifact.Artifact], frame: FrameType
+) -> None:
+    """Judge the code of a TorchScript archive that is about to be read.
+
+    Raises:
+        RefusedLoad: it reaches out of the model.
+    """
+    _begin()
+    scan = Looking(Names(frozenset(), frozenset(), frozenset()), lambda _scan, _item: "")
+    torchscript.archive(scan, Item(source))
+    denied = [each for each in scan.notes.seen if each.outcome is Outcome.DENY]
+    if not denied:
+        return
+    load = replace(stack.look(frame, _installed[0], _OWN), loader="torch.jit.load")
+    said = "; ".join(f"{each.place}, {each.detail}" for each in denied[:_MOST_SAID])
 
     def describe(_found: artifact.Artifact) -> dict[str, Any]:
-        return {"kind": "act", "act": what}
+        return {"kind": "act", "act": denied[0].text, "why": said, "inside": True}
 
-    _tell(settings, rule, (what, loader), load, recent, describe)
+    _tell(settings, "LOAD010", (denied[0].text, said), load, "", describe, find=find)
+
+
+def compiled(settings: Settings, path: str, loader: str, frame: FrameType) -> None:
+    """Judge compiled code that is about to be loaded into this process.
+
+    Raises:
+        RefusedLoad: others can write it.
+    """
+    _begin()
+    why = origin.exposed_file(path)
+    if not why:
+        return
+    load = replace(stack.look(frame, _installed[0], _OWN), loader=loader)
+
+    def describe(_found: artifact.Artifact) -> dict[str, Any]:
+        return {"kind": "act", "act": f"run compiled code of {path}", "why": why}
+
+    _tell(settings, "LOAD011", (path, why), load, path, describe, find=partial(artifact.of_code, path))
 
 
 def _asked_by(frames: tuple[FrameType, ...]) -> FrameType:
@@ -169,8 +217,19 @@ def _tell(
     load: stack.Load,
     recent: str,
     describe: Callable[[artifact.Artifact], dict[str, Any]],
+    find: Callable[[], artifact.Artifact] | None = None,
 ) -> None:
-    """Tell the supervisor of something, and refuse it where the policy says so."""
+    """Tell the supervisor of something, and refuse it where the policy says so.
+
+    Args:
+        settings: what is done about which rule.
+        rule: it falls under.
+        about: what is told once.
+        load: that is going on.
+        recent: path of the file this thread opened last.
+        describe: returns what is told beside the load.
+        find: returns the file, where it is known; by default it is looked for.
+    """
     action = settings.actions.get(rule, "off")
     if action == "off":
         return
@@ -180,7 +239,8 @@ def _tell(
         return
     _told.add(key)
     noted = rule == LEARNED or len(_told) > _MOST_LOOKED_INTO
-    found, described = _evidence(load, recent, describe, look=not noted or blocked)
+    find = find or partial(artifact.find, load.frames, recent)
+    found, described = _evidence(find, recent, describe, look=not noted or blocked)
     body: dict[str, Any] = {
         **described,
         "rule": rule,
@@ -201,13 +261,17 @@ def _tell(
 
 
 def _evidence(
-    load: stack.Load, recent: str, describe: Callable[[artifact.Artifact], dict[str, Any]], *, look: bool
+    find: Callable[[], artifact.Artifact],
+    recent: str,
+    describe: Callable[[artifact.Artifact], dict[str, Any]],
+    *,
+    look: bool,
 ) -> tuple[artifact.Artifact, dict[str, Any]]:
     """Return what is loaded and what is told of it; what fails in looking must not undo a refusal."""
     found = artifact.quickly(recent)
     if look:
         try:
-            found = artifact.find(load.frames, recent) if load.frames else artifact.of_code(recent)
+            found = find()
             return found, describe(found)
         except Exception as error:  # noqa: BLE001 - boundary
             found = replace(found, how=f"{found.how or 'not found out'} ({error!r})"[:_LONGEST_HOW])
@@ -217,7 +281,9 @@ def _evidence(
 def _message(body: dict[str, Any]) -> str:
     found = body["artifact"]
     loaded = found["path"] or found["how"] or "what is loaded"
-    if body["kind"] == "act":
+    if body.get("inside"):
+        said = f"refused to load {loaded}: {body['act']} ({body['why']})"
+    elif body["kind"] == "act":
         said = f"refused to {body['act']}: loading {loaded} does not need it"
     else:
         call = f"{body['module']}.{body['name']}{body['arguments']}"

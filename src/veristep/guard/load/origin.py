@@ -10,7 +10,7 @@ from enum import StrEnum
 from importlib.machinery import PathFinder
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
-_OTHERS_WRITE = 0o022
+_ALL_WRITE, _GROUP_WRITES = 0o002, 0o020
 
 
 class Origin(StrEnum):
@@ -147,6 +147,11 @@ def exposed_cache() -> str:
     return _exposed(inner, 0) or _exposed(place, 0) if place else "where it lies is not known"
 
 
+def exposed_file(path: str) -> str:
+    """Return how others than the training user can have written a file; empty when they cannot."""
+    return _exposed(path, 0)
+
+
 def _exposed(file: str, began_ns: int) -> str:
     """Return how others than the training user can have written a file that is about to be imported."""
     mine = {0, os.getuid()}
@@ -157,8 +162,25 @@ def _exposed(file: str, began_ns: int) -> str:
             continue
         if status.st_uid not in mine:
             return f"{what} belongs to uid {status.st_uid}"
-        if status.st_mode & _OTHERS_WRITE:
+        if status.st_mode & _ALL_WRITE or (status.st_mode & _GROUP_WRITES and not _alone(status.st_gid)):
             return f"others can write {what} (mode {status.st_mode & 0o7777:o})"
         if what == "the file" and began_ns and status.st_ctime_ns > began_ns:
             return "the file changed since the run began"
     return ""
+
+
+def _alone(group: int) -> bool:
+    """Whether nobody else is in a group: many systems give each user one of their own."""
+    try:
+        import grp
+        import pwd
+
+        me, them = pwd.getpwuid(os.getuid()), grp.getgrgid(group)
+    except (ImportError, KeyError, OSError):
+        return False
+    return (
+        group != 0
+        and me.pw_gid == group
+        and me.pw_name == them.gr_name
+        and set(them.gr_mem) <= {me.pw_name}
+    )

@@ -13,6 +13,8 @@ import os
 import sys
 from _thread import get_ident
 
+from veristep.guard.load import generated
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +73,7 @@ _GENERATORS = (
     "typing",
     "functools",
     "_pyrepl",
+    "torch.fx.operator_schemas",  # the types in operators' schemas
 )
 _MAPPERS = ("numpy._core.memmap", "numpy.core.memmap")
 _IMPORTLIB = ("importlib._bootstrap", "importlib._bootstrap_external")
@@ -80,6 +83,7 @@ _KEEPERS = ("fsspec.", "s3fs.", "gcsfs.", "adlfs.", "huggingface_hub.")
 _LOGS = ("logging", "logging.handlers")
 # Where the Hub's client puts code that came with a model.
 _REMOTE = f"{os.sep}transformers_modules{os.sep}"
+_SYSTEM = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/local/lib/")
 _WRITES = os.O_WRONLY | os.O_RDWR
 _FINE_PLACES = ("/dev/", "/proc/self/")
 _MOST_FRAMES = 200
@@ -129,7 +133,7 @@ class Window:
     def actions(self) -> dict[str, Action]:
         """Return what is done at which audit event."""
         found: dict[str, Action] = {event: self._starts(event) for event in _PROCESSES}
-        found |= {"exec": self._executes, "marshal.loads": self._unmarshals, "ctypes.dlopen": self._opens}
+        found |= {"exec": self._executes, "marshal.loads": self._unmarshals, "ctypes.dlopen": self.library}
         return found
 
     def opened(self, args: tuple[Any, ...], frame: FrameType) -> None:
@@ -170,7 +174,7 @@ class Window:
                 if code.co_names:
                     self._tell("LOAD009", f"run {name}", "", (frame,))
             return
-        if module in _GENERATORS:
+        if module in _GENERATORS or generated.is_harmless(module, code):
             return
         self._look(f"run code of {name or 'nowhere'}", frame)
 
@@ -178,7 +182,12 @@ class Window:
         if frame.f_globals.get("__name__") not in _IMPORTLIB:
             self._look("make code of bytes (marshal)", frame)
 
-    def _opens(self, args: tuple[Any, ...], frame: FrameType) -> None:
+    def is_installed(self, path: str) -> bool:
+        """Whether a file lies where installed code does, or the system's libraries."""
+        return path.startswith((*self._installed, *_SYSTEM))
+
+    def library(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        """A library is about to be loaded."""
         if args and args[0] is not None:
             self._look(f"load the library {args[0]!r}", frame)
 

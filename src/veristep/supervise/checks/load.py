@@ -10,7 +10,18 @@ from typing import Any
 
 from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding
-from veristep.guard.load import acts, disturbed, executes, exposed, learned, remote, unlisted, unsafe
+from veristep.guard.load import (
+    acts,
+    compiled,
+    disturbed,
+    executes,
+    exposed,
+    learned,
+    remote,
+    script,
+    unlisted,
+    unsafe,
+)
 from veristep.guard.load.gate import SETTINGS_FILE
 from veristep.guard.load.notice import FILE
 from veristep.guard.load.told import Notice
@@ -27,6 +38,8 @@ DEFAULTS: Mapping[str, Action] = {
     remote.RULE.id: Action.ALERT,
     unsafe.RULE.id: Action.ALERT,
     learned.RULE.id: Action.ALERT,
+    script.RULE.id: Action.BLOCK,
+    compiled.RULE.id: Action.BLOCK,
 }
 _NAMES: Mapping[str, Callable[[Notice], Finding]] = {
     executes.RULE.id: executes.of,
@@ -35,6 +48,8 @@ _NAMES: Mapping[str, Callable[[Notice], Finding]] = {
     acts.RULE.id: acts.of,
     remote.RULE.id: remote.of,
     unsafe.RULE.id: unsafe.of,
+    script.RULE.id: script.of,
+    compiled.RULE.id: compiled.of,
 }
 
 
