@@ -12,7 +12,7 @@ import os
 import socket
 from typing import Any
 
-from veristep.scan import confine, dispatch
+from veristep.scan import confine, dispatch, unpackers
 from veristep.scan.looking import Item, Looking
 from veristep.scan.names import Names, known
 from veristep.scan.seen import Outcome, Report, Seen, Sort
@@ -40,8 +40,9 @@ for _codec in (
 def serve(number: int) -> None:
     """Answer requests on a socket until it is closed.
 
-    A request is JSON (``name``) with two descriptors: the file, and the pipe that takes the report. The
-    answer is the wait status of the process that looked.
+    A request is JSON (``name``; ``load``: kinds of packing, each with a module and its folder) with two
+    descriptors: the file, and the pipe that takes the report. The answer is the wait status of the process
+    that looked.
     """
     line = socket.socket(fileno=number)
     names = known(tuple(pair) for pair in json.loads(line.recv(MESSAGE) or b"[]"))
@@ -49,9 +50,12 @@ def serve(number: int) -> None:
         message, descriptors, _, _ = socket.recv_fds(line, MESSAGE, 2)
         if not message:
             return
+        request = json.loads(message)
+        for kind, module, folder in request.get("load", ()):
+            unpackers.load(kind, module, folder)
         pid = os.fork()
         if pid == 0:
-            _answer(line, json.loads(message), descriptors[0], descriptors[1], names)
+            _answer(line, request, descriptors[0], descriptors[1], names)
         for each in descriptors:
             os.close(each)
         line.send(json.dumps(os.waitpid(pid, 0)[1]).encode())
@@ -66,8 +70,8 @@ def _answer(line: socket.socket, request: Any, file: int, pipe: int, names: Name
         confine.limit(0 if packed else size)
         filtered = confine.filtered()
         confine.refuse_events()
-        report = look(source, str(request["name"]), names)
-        text = json.dumps({**report.to_json(), "confined": filtered})
+        report, needs = look(source, str(request["name"]), names)
+        text = json.dumps({**report.to_json(), "confined": filtered, "needs": needs})
         data = memoryview(text.encode("utf-8", "backslashreplace"))
         while data:
             data = data[os.write(pipe, data) :]
@@ -83,8 +87,8 @@ def _misnamed(scan: Looking, item: Item, kind: str) -> None:
         scan.doubt(item, Sort.MISNAMED, f"it is named as {ending}, and is a {kind}")
 
 
-def look(source: Descriptor, name: str, names: Names) -> Report:
-    """Look at one file in this process.
+def look(source: Descriptor, name: str, names: Names) -> tuple[Report, list[str]]:
+    """Look at one file in this process; return also what kinds of packing could be loaded for it.
 
     Raises:
         OSError: it cannot be read.
@@ -96,6 +100,6 @@ def look(source: Descriptor, name: str, names: Names) -> Report:
     if scan.notes.more:
         text = f"{scan.notes.more:,} more things like these"
         scan.notes.seen.append(Seen(Sort.LIMIT, Outcome.UNKNOWN, text))
-    return Report(
-        "", kind, tuple(scan.notes.seen), source.size, min(source.bytes_read, source.size), scan.notes.parts
-    )
+    read = min(source.bytes_read, source.size)
+    report = Report("", kind, tuple(scan.notes.seen), source.size, read, scan.notes.parts)
+    return report, sorted(scan.needs)

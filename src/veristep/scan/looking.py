@@ -68,6 +68,7 @@ class Looking:
         dispatch: looks at a member, whatever it is, and returns what it is in words.
         notes: takes what is seen.
         unpacked, members: used of their bounds.
+        needs: kinds of packing that could be looked into with a package that is not loaded.
     """
 
     names: Names
@@ -75,6 +76,7 @@ class Looking:
     notes: Notes = field(default_factory=Notes)
     unpacked: int = 0
     members: int = 0
+    needs: set[str] = field(default_factory=set)
 
     def note(self, item: Item, sort: Sort, outcome: Outcome, text: str, detail: str = "") -> None:
         """Note what was seen at an item."""

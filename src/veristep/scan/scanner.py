@@ -10,14 +10,14 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import veristep
 from veristep.errors import UnavailableError
-from veristep.scan import confine
+from veristep.scan import confine, unpackers
 from veristep.scan.seen import Outcome, Report, Seen, Sort, from_json
 
 _ROOT = str(Path(veristep.__file__).parent.parent)
@@ -73,10 +73,18 @@ class Scanner:
         return report
 
     def _ask(self, path: Path, descriptor: int, size: int) -> Report:
+        """Have a file looked at; once more where a package of this environment can unpack what is in it."""
+        report, needs = self._look(path, descriptor, size, ())
+        offers = [(kind, *found) for kind in needs if (found := unpackers.offered(kind))]
+        return self._look(path, descriptor, size, offers)[0] if offers else report
+
+    def _look(
+        self, path: Path, descriptor: int, size: int, load: Sequence[tuple[str, str, str]]
+    ) -> tuple[Report, list[str]]:
         reading, writing = os.pipe()
         try:
             assert self._line is not None
-            request = json.dumps({"name": path.name}).encode("utf-8", "backslashreplace")
+            request = json.dumps({"name": path.name, "load": load}).encode("utf-8", "backslashreplace")
             socket.send_fds(self._line, [request], [descriptor, writing])
             os.close(writing)
             writing = -1
@@ -86,7 +94,7 @@ class Scanner:
         except OSError as error:
             self._stop()
             self._start()
-            return _unscanned(path, f"the process that looks did not answer: {error}", size)
+            return _unscanned(path, f"the process that looks did not answer: {error}", size), []
         finally:
             os.close(reading)
             if writing >= 0:
@@ -154,14 +162,16 @@ def _read(descriptor: int) -> bytes:
     return b"".join(parts)
 
 
-def _report(path: Path, answer: bytes, status: int, size: int) -> Report:
+def _report(path: Path, answer: bytes, status: int, size: int) -> tuple[Report, list[str]]:
     ended = os.waitstatus_to_exitcode(status) if status >= 0 else 1
     if ended == 0:
         try:
-            return from_json(path_text(path), json.loads(answer))
+            found = json.loads(answer)
+            return from_json(path_text(path), found), [str(each) for each in found["needs"]]
         except (ValueError, KeyError, TypeError, AttributeError):
-            return _unscanned(path, "the process that looked gave no report that makes sense", size)
-    return _unscanned(path, _ending(ended), size, Sort.LIMIT if ended < 0 else Sort.UNSCANNED)
+            why = "the process that looked gave no report that makes sense"
+            return _unscanned(path, why, size), []
+    return _unscanned(path, _ending(ended), size, Sort.LIMIT if ended < 0 else Sort.UNSCANNED), []
 
 
 def _ending(ended: int) -> str:

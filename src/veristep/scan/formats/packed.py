@@ -1,4 +1,7 @@
-"""Compressed files: gzip, bzip2, xz and lzma, zlib. What is in them is looked at; joblib packs so too."""
+"""Compressed files: gzip, bzip2, xz and lzma, zlib; zstd and lz4 with a package of each.
+
+What is in them is looked at; joblib packs so too.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import lzma
 import zlib
 from collections.abc import Iterator
 
+from veristep.scan import unpackers
 from veristep.scan.looking import MOST_UNPACKED, Item, LimitError, Looking
 from veristep.scan.seen import Sort
 from veristep.scan.source import Memory, Source
@@ -17,7 +21,7 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4",
 }  # fmt: skip
 _CHUNK, _PIECE = 1 << 18, 1 << 20
-_ERRORS = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
+_ERRORS: tuple[type[BaseException], ...] = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 
 
 def _kind(head: bytes) -> str:
@@ -33,15 +37,17 @@ def recognises(item: Item, head: bytes) -> bool:
 def look(scan: Looking, item: Item) -> str:
     """Unpack it, in bounds, and look at what comes out."""
     kind = _kind(item.source.read(0, 16))
-    if kind in ("zstd", "lz4"):
-        scan.doubt(item, Sort.UNSCANNED, f"it is packed with {kind}, which cannot be unpacked here")
+    if kind in unpackers.kinds() and not unpackers.loaded(kind):
+        scan.needs.add(kind)
+        text = f"it is packed with {kind}, which cannot be unpacked here: pip install 'veristep[scan]'"
+        scan.doubt(item, Sort.UNSCANNED, text)
         return f"{kind} file"
     try:
         data, rest = _unpacked(scan, item.source, kind)
     except LimitError as error:
         scan.doubt(item, Sort.LIMIT, f"a bound of the scan was reached: {error}")
         return f"{kind} file"
-    except _ERRORS as error:
+    except _ERRORS + unpackers.errors() as error:
         scan.doubt(item, Sort.DAMAGED, f"its {kind} bytes are damaged: {error}")
         return f"{kind} file, damaged"
     item.claim()
@@ -50,7 +56,7 @@ def look(scan: Looking, item: Item) -> str:
         scan.look(item.inside(Memory(rest), f"[after the {kind} stream]"))
     inner = (
         item.name.rsplit(".", 1)[0]
-        if item.name.endswith((".gz", ".bz2", ".xz", ".lzma", ".z"))
+        if item.name.endswith((".gz", ".bz2", ".xz", ".lzma", ".z", ".zst", ".lz4"))
         else item.name
     )
     return f"{scan.look(item.inside(Memory(data), inner or kind))}, packed with {kind}"
@@ -60,6 +66,7 @@ class _Unpacker:
     """One stream: every kind of decompressor by the same two methods."""
 
     def __init__(self, kind: str) -> None:
+        self._optional = unpackers.Unpacker(kind) if unpackers.loaded(kind) else None
         self._zlib = zlib.decompressobj(31 if kind == "gzip" else 15) if kind in ("gzip", "zlib") else None
         self._other: bz2.BZ2Decompressor | lzma.LZMADecompressor = (
             bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor(memlimit=MOST_UNPACKED)
@@ -67,14 +74,17 @@ class _Unpacker:
 
     @property
     def ended(self) -> bool:
-        return (self._zlib or self._other).eof
+        return self._optional.ended if self._optional else (self._zlib or self._other).eof
 
     @property
     def unused(self) -> bytes:
-        return (self._zlib or self._other).unused_data
+        return self._optional.unused if self._optional else (self._zlib or self._other).unused_data
 
     def chunks(self, data: bytes) -> Iterator[bytes]:
         """Yield what some packed bytes give, in pieces of a bounded size."""
+        if self._optional is not None:
+            yield from self._optional.chunks(data, _PIECE)
+            return
         if self._zlib is not None:
             yield self._zlib.decompress(data, _PIECE)
             while self._zlib.unconsumed_tail:
