@@ -42,7 +42,7 @@ def test_an_ignored_finding_stays_on_record_with_its_reason_until_it_expires() -
     ("value", "says"),
     [
         ({"rule": {}}, "did you mean 'rules'"),
-        ({"rules": {"ENV": "yes"}}, "none of off, record, alert, block"),
+        ({"rules": {"ENV": "yes"}}, "none of off, record, alert, pause, stop, block"),
         ({"ignore": [{"rule": "ENV", "reason": "x"}]}, "a date on which it expires"),
         (
             {"ignore": [{"rule": "ENV", "reason": "x", "expires": TODAY, "paths": "x"}]},
@@ -83,3 +83,42 @@ def test_patterns_of_protected_files_are_meant_beside_the_policy() -> None:
 def test_a_section_that_means_nothing_is_named(value: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=r"veristep\.toml"):
         parse(value, "veristep.toml")
+
+
+def test_an_ignore_that_has_expired_is_said_with_its_reason() -> None:
+    ignore = {"rule": "ENV", "reason": "ours", "expires": date(2026, 1, 1)}
+    (counted,) = parse({"ignore": [ignore]}, "t").apply([finding("ENV001")], TODAY)
+    assert counted.severity is Severity.ERROR
+    assert counted.evidence["ignore_expired"] == "ours; expired on 2026-01-01"
+    # A family is named whole: ENV00 is none, and ENV001 is not ENV0011.
+    for rule in ("EN", "ENV00", "ENV0011"):
+        one = {"rule": rule, "reason": "ours", "expires": date(2027, 1, 1)}
+        assert parse({"ignore": [one]}, "t").apply([finding("ENV001")], TODAY)[0].severity is Severity.ERROR
+
+
+def test_who_is_told_is_named_with_how(tmp_path: Path) -> None:
+    source = str(tmp_path / "veristep.toml")
+    tell = {"quiet": True, "people": ["a@b", "c"], "command": ["./tell", "-x"]}
+    policy = parse({"tell": tell, "stop": {"grace_seconds": 5}}, source)
+    assert policy.tell.quiet
+    assert policy.tell.command == (f"{tmp_path}/tell", "-x")
+    assert policy.grace_seconds == 5
+    assert parse({"tell": {"command": ["mail", "-s", "x"]}}, source).tell.command[0] == "mail"
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"tell": {"people": ["a"]}}, "no command that reaches them"),
+        ({"tell": {"quiet": "yes"}}, "neither true nor false"),
+        ({"tell": {"peoples": []}}, "did you mean 'people'"),
+        ({"stop": {"grace_seconds": -1}}, "no number from 0"),
+        ({"stop": {"grace_seconds": True}}, "no number from 0"),
+        ({"ignore": [{"rule": "ENV", "expires": TODAY}]}, "without reason"),
+        ({"ignore": [{"rule": "ENV", "reason": "", "expires": TODAY}]}, "without reason"),
+    ],
+)
+def test_a_mistake_in_who_is_told_or_what_is_ignored_is_named(value: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(value, "veristep.toml")
+    assert says in f"{caught.value.message} {caught.value.hint}"

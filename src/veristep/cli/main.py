@@ -29,6 +29,7 @@ COMMANDS = {
     "artifact": "sign for changes of protected files",
     "env": "compare what is installed with what was published",
     "ledger": "create and check ledgers",
+    "resume": "let a run go on that the policy holds",
     "explain": "say what a rule means and what to do about its findings",
     "doctor": "say what of Veristep can work on this machine, and what is not covered",
     "demo": "train, audit, sabotage, catch: the whole job in three minutes",

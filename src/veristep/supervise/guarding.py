@@ -21,9 +21,15 @@ from veristep.record.channel import complain
 from veristep.supervise.checks.every import EVERY
 from veristep.supervise.checks.protocol import Check, Maker, Subject
 from veristep.supervise.env.affected import Affected
+from veristep.supervise.tell import Teller
 
 # One thing that goes wrong over and over is told so often, and counted after that.
 MOST_FINDINGS = 1000
+_BEYOND_TELLING = (Action.PAUSE, Action.STOP, Action.BLOCK)
+_WHAT_THEN = {
+    Action.PAUSE: "the policy holds the run: veristep resume {}",
+    Action.STOP: "the policy ends the run",
+}
 # How long all findings of a run together may look for other runs that they touch.
 AFFECTED_SECONDS = 1.0
 
@@ -47,6 +53,8 @@ class Guarding:
         self._count = 0
         self._failed: set[str] = set()
         self._spent_ns = 0
+        self._acting: list[tuple[Finding, Action]] = []
+        self._teller = Teller(subject.policy.tell, gap)
         self._affected = Affected(subject.ledger, subject.run, AFFECTED_SECONDS)
         self._checks: list[Check] = []
         for maker in makers:
@@ -56,13 +64,22 @@ class Guarding:
         """Have every check look before the command starts; return what a policy lets no run start with."""
         for check in self._checks:
             self._take(check.name, check.before)
-        policy = self._subject.policy
-        blocked = (
-            each
-            for each in self._found
-            if each.severity is not Severity.INFO and policy.action(each.rule) is Action.BLOCK
-        )
-        return next(blocked, None)
+        refusing = (Action.BLOCK, Action.STOP)
+        return next((each for each, action in self._acting if action in refusing), None)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the job's terminal is to show nothing of findings."""
+        return self._subject.policy.tell.quiet
+
+    def wanted(self) -> list[tuple[Finding, Action]]:
+        """Return, once, the findings because of which the run is to be held or ended."""
+        found, self._acting = self._acting, []
+        return [(each, action) for each, action in found if action is not Action.BLOCK]
+
+    def add(self, name: str, found: Callable[[], Iterable[Finding]]) -> None:
+        """Take in what was found by other means than a check."""
+        self._take(name, found)
 
     def started(self, pid: int) -> None:
         """Tell every check which process the command was started as."""
@@ -83,11 +100,13 @@ class Guarding:
         """Have every check look again."""
         for check in self._checks:
             self._take(check.name, check.look)
+        self._try("tell", self._teller.look)
 
     def finish(self) -> dict[str, Json]:
         """Have every check look a last time; return the line of the log that says what was checked."""
         for check in self._checks:
             self._take(check.name, check.finish)
+        self._try("tell", self._teller.finish)
         coverage: dict[str, Json] = {}
         for check in self._checks:
             self._try(check.name, partial(_cover, coverage, check))
@@ -138,12 +157,23 @@ class Guarding:
                 continue
             mine = replace(each, run=self._subject.run)
             self._found.append(mine)
-            alert = policy.action(mine.rule) is not Action.RECORD
-            if alert and mine.severity is not Severity.INFO:
-                complain(
-                    f"{mine.severity.value}[{mine.rule}]: run {mine.run}: {mine.summary}; "
-                    f"look: veristep show {mine.run}; training goes on"
-                )
+            if mine.severity is not Severity.INFO:
+                self._act(mine, policy.action(mine.rule))
+
+    def _act(self, finding: Finding, action: Action) -> None:
+        """Tell of a finding, and remember what the policy wants done about it."""
+        if action in _BEYOND_TELLING:
+            self._acting.append((finding, action))
+        if action is Action.RECORD:
+            return
+        self._teller.about(finding)
+        if not self._subject.policy.tell.quiet:
+            run = finding.run
+            what = _WHAT_THEN.get(action, "training goes on").format(run)
+            complain(
+                f"{finding.severity.value}[{finding.rule}]: run {run}: {finding.summary}; "
+                f"look: veristep show {run}; {what}"
+            )
 
 
 def _collect(drafts: list[Draft], check: Check, last: bool) -> None:

@@ -22,6 +22,7 @@ from veristep.core.canonical import Json, encode
 from veristep.core.verdicts import Finding
 from veristep.errors import ExitStatus, UsageError, VeristepError
 from veristep.guard import policy
+from veristep.guard.policy import Action
 from veristep.ledger import auditors
 from veristep.ledger.entries import Draft
 from veristep.ledger.log import Ledger
@@ -35,6 +36,7 @@ from veristep.supervise.checks.steps import builder
 from veristep.supervise.child import Child, Received
 from veristep.supervise.data.declared import look_up
 from veristep.supervise.guarding import Guarding
+from veristep.supervise.holding import Hold
 from veristep.supervise.lock import SupervisorLock
 from veristep.supervise.manifest import DataManifest
 from veristep.supervise.receiver import Receiver
@@ -114,6 +116,7 @@ class _Opened:
     manifest: DataManifest
     guarding: Guarding
     environment: Mapping[str, str]
+    hold: Hold
     pending: list[Draft] = field(default_factory=list)
     lost: int = 0
     looked_at: float = field(default_factory=time.monotonic)
@@ -140,12 +143,12 @@ def run(command: Sequence[str], options: RunOptions) -> Ended:
     try:
         refused = opened.guarding.before()
         if refused is not None:
-            complain(
-                f"not started: {refused.summary}; the policy blocks {refused.rule}; "
-                f"look: veristep explain {refused.rule}"
-            )
+            _tell_refusal(opened, refused)
             return _close(opened, ExitStatus.FINDINGS)
+        _do_what_is_wanted(opened)
+        opened.hold.wait()
         child = _start(command, opened.environment, opened.signals.append)
+        opened.hold.command = child.process.pid
         opened.guarding.started(child.process.pid)
         _attend(opened, child)
         opened.guarding.ended(child.process.wait())
@@ -242,6 +245,10 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         def keep(data: bytes) -> None:
             _keep(opened, data)
 
+        def say(line: Mapping[str, Json]) -> None:
+            receiver.own(line)
+            opened.guarding.hear(line)
+
         def guard(line: Mapping[str, Any]) -> None:
             opened.guarding.hear(line)
 
@@ -273,7 +280,18 @@ def _open(command: list[str], options: RunOptions) -> _Opened:
         )
         guarding = Guarding(subject, lambda name, reason: receiver.gap("check", f"{name}: {reason}"))
         opened = _Opened(
-            run_id, ledger, config, log, receiver, project, lock, watch, manifest, guarding, environment
+            run=run_id,
+            ledger=ledger,
+            config=config,
+            log=log,
+            receiver=receiver,
+            project=project,
+            lock=lock,
+            watch=watch,
+            manifest=manifest,
+            guarding=guarding,
+            environment=environment,
+            hold=Hold(run_id, project, ledger, say, rules.grace_seconds),
         )
         if problem:
             receiver.gap("policy", problem)
@@ -366,6 +384,7 @@ def _attend(opened: _Opened, child: Child) -> None:
             _note_signals(opened)
             _look(opened, silent)
             _raise_findings(opened)
+            _do_what_is_wanted(opened)
             if _seal_is_due(opened):
                 _seal(opened)
         except Exception as error:  # noqa: BLE001 - boundary: the command goes on without us
@@ -385,6 +404,7 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
     opened.looked_at = now
     opened.watch.look(opened.receiver)
     opened.guarding.look()
+    opened.hold.look(opened.receiver.heard.pids)
     opened.receiver.take_spooled()
     _thin_out(opened)
     opened.manifest.look()
@@ -400,11 +420,26 @@ def _look(opened: _Opened, silent: SilentProcesses) -> None:
 
 def _raise_findings(opened: _Opened, *, last: bool = False) -> None:
     """Write down at once what was found while the run goes on."""
-    found = opened.watch.findings() + opened.guarding.findings()
+    opened.guarding.add("watch", opened.watch.findings)
+    found = opened.guarding.findings()
     drafts = [*(_raised(opened, each) for each in found), *opened.guarding.entries(last=last)]
     if drafts:
         opened.pending += drafts
         _seal(opened)
+
+
+def _do_what_is_wanted(opened: _Opened) -> None:
+    """Hold the run, or end it, where the policy says so of what was found; what was found is on record."""
+    for finding, action in opened.guarding.wanted():
+        act = opened.hold.stop if action is Action.STOP else opened.hold.pause
+        act(finding, opened.receiver.heard.pids)
+
+
+def _tell_refusal(opened: _Opened, refused: Finding) -> None:
+    why = "the policy"
+    if not opened.guarding.quiet:
+        why = f"{refused.summary}; the policy blocks {refused.rule}; look: veristep explain {refused.rule}"
+    complain(f"not started: {why}")
 
 
 def _raised(opened: _Opened, finding: Finding) -> Draft:
@@ -445,6 +480,7 @@ def _admit_losses(opened: _Opened) -> None:
 def _note_signals(opened: _Opened) -> None:
     while opened.signals:
         received = opened.signals.popleft()
+        opened.hold.signalled(received.signal)
         line: dict[str, Json] = {
             "type": "signal",
             "signal": received.signal,

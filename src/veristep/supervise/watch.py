@@ -11,7 +11,6 @@ from typing import Any
 from veristep.core.verdicts import Finding
 from veristep.ledger.objects import ObjectStore
 from veristep.ledger.snapshots import FOLDER, SnapshotStore
-from veristep.record.channel import complain
 from veristep.record.tape import read_field
 from veristep.supervise.beacons import Beacons
 from veristep.supervise.receiver import Receiver
@@ -47,13 +46,8 @@ class Watch:
             receiver.gap("sampling", reason, of=stream)
 
     def findings(self) -> list[Finding]:
-        """Return what was found since the last time; it is told on stderr here."""
+        """Return what was found since the last time."""
         found, self._replicas.findings = self._replicas.findings, []
-        for each in found:
-            complain(
-                f"{each.severity.value}[{each.rule}]: run {self._run}: {each.summary}; "
-                f"look: veristep show {self._run}; training goes on"
-            )
         return found
 
     def finish(self, receiver: Receiver) -> None:

@@ -77,6 +77,7 @@ class Around(Check):
             return [
                 unheard.of(pid, str(line["program"]), table.suspects(pid, "a descendant of the command"))
             ]
+        self._heed(str(line.get("type")))
         if line.get("type") != "signal" or self._off:
             return []
         self._asked_at = time.monotonic()
@@ -97,6 +98,13 @@ class Around(Check):
         foreign = uid not in (os.getuid(), 0)
         number = int(line.get("signal", 0))
         return [signalled.of(os.getpid(), number, words, also, foreign=foreign, own=own)]
+
+    def _heed(self, kind: str) -> None:
+        """Know what the policy itself does to the processes: `supervise.holding`."""
+        if kind in ("paused", "resumed"):
+            self._scanner.hold(held=kind == "paused")
+        elif kind == "stopped":
+            self._asked_at = time.monotonic()
 
     def look(self) -> list[Finding]:
         """Look at the processes, and now and then at the files."""

@@ -87,7 +87,8 @@ class EnvironmentCheck(Check):
 
     def _may_refuse(self) -> bool:
         rules = self._subject.policy.rules.items()
-        return any(name.startswith("ENV") and action is Action.BLOCK for name, action in rules)
+        acting = (Action.PAUSE, Action.STOP, Action.BLOCK)
+        return any(name.startswith("ENV") and action in acting for name, action in rules)
 
     def _start(self, executable: str) -> None:
         try:

@@ -15,6 +15,7 @@ from veristep.supervise.checks.imports import ImportsOnRecord
 from veristep.supervise.checks.load import Loads
 from veristep.supervise.checks.mapped import MappedLibraries
 from veristep.supervise.checks.memory import MemoryCheck
+from veristep.supervise.checks.policy import PolicyCheck
 from veristep.supervise.checks.process import Waits
 from veristep.supervise.checks.protocol import Maker
 from veristep.supervise.checks.steps import Steps
@@ -29,6 +30,7 @@ EVERY: Sequence[Maker] = (
     FileCheck,
     Loads,
     MappedLibraries,
+    PolicyCheck,
     ImportsOnRecord,
     Steps,
     Waits,

@@ -55,7 +55,10 @@ _NAMES: Mapping[str, Callable[[Notice], Finding]] = {
 
 def actions(policy: Policy) -> dict[str, str]:
     """Return what the gates of a run do about each rule."""
-    return {rule: policy.action(rule, default).value for rule, default in DEFAULTS.items()}
+    wanted = {rule: policy.action(rule, default) for rule, default in DEFAULTS.items()}
+    # What is loaded would have run by the time the run is held or ended: it is refused first.
+    stronger = (Action.PAUSE, Action.STOP)
+    return {rule: (Action.BLOCK if action in stronger else action).value for rule, action in wanted.items()}
 
 
 def finding(notice: Notice) -> Finding | None:

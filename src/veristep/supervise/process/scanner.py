@@ -43,6 +43,7 @@ class Scanner:
     _programs: dict[int, str] = field(default_factory=dict)
     _sockets: set[int] = field(default_factory=set)
     _looked: float = 0.0
+    _held: bool = False
     _sockets_at: float = 0.0
 
     def look(self, now: float) -> list[Finding]:
@@ -62,6 +63,11 @@ class Scanner:
             found += self._doors(list(processes))
         return found
 
+    def hold(self, *, held: bool) -> None:
+        """Learn that the policy holds the run's processes, or let them go on."""
+        self._held = held
+        self._stopped.clear()
+
     def _all(self) -> list[table.Process]:
         found = list(table.tree(self.root)) if self.root else []
         known = {each.pid for each in found}
@@ -74,7 +80,7 @@ class Scanner:
         return found
 
     def _state(self, process: table.Process, now: float) -> list[Finding]:
-        if process.state != "T":
+        if process.state != "T" or self._held:
             self._stopped.pop(process.pid, None)
             return []
         since = self._stopped.setdefault(process.pid, now)

@@ -1,0 +1,1 @@
+"""Rules about the record itself and what it is kept by."""
