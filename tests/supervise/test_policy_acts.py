@@ -135,6 +135,11 @@ def test_a_run_is_ended_as_a_scheduler_would(desk: Desk) -> None:
 def test_a_run_that_does_not_end_when_it_is_asked_to_is_ended(desk: Desk) -> None:
     process = begin(desk, 'LOAD001 = "stop"\n[stop]\ngrace_seconds = 1\n', "stubborn")
     assert process.wait(60) == -signal.SIGKILL
+    with Ledger.open(desk.ledger) as ledger:
+        raised = [each.body for each in ledger.entries(kind="finding.raised")]
+    assert not [
+        each for each in raised if str(each["rule"]).startswith("PROC") and each["severity"] != "info"
+    ]
     assert stands_still(desk)
 
 
@@ -208,3 +213,13 @@ def test_numbers_of_processes_that_are_somebody_elses_by_now_are_left_alone(tmp_
     finally:
         other.kill()
         other.wait()
+
+
+def test_what_the_policy_does_to_a_run_is_no_finding_about_its_processes(desk: Desk) -> None:
+    process = begin(desk, 'LOAD001 = "pause"\n')
+    held(desk, process)
+    time.sleep(4)
+    resume(desk)
+    (desk.work / "enough").touch()
+    assert process.wait(60) == 0
+    assert desk.findings("PROC003") == []
