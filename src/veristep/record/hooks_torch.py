@@ -200,7 +200,9 @@ def _wrap_backward(process: Process) -> None:
     def backward(*args: Any, **kwargs: Any) -> Any:
         tensors = args[0] if args else kwargs.get("tensors")
         _guarded(process, "backward", tensors)
-        return original(*args, **kwargs)
+        result = original(*args, **kwargs)
+        _guarded(process, "backward_ended")
+        return result
 
     torch.autograd.backward = backward
 

@@ -75,11 +75,22 @@ SETTLE_EVERY_SECONDS = 1.0
 class Beside(Protocol):
     """What looks at updates beside the recorder; lets none of its errors out."""
 
-    def before_update(self, step: int, optimizer: Optimizer, number: int) -> None:
+    def after_backward(self, step: int) -> None:
+        """The gradients are as backward left them."""
+
+    def before_update(
+        self, step: int, optimizer: Optimizer, number: int, hyper: list[dict[str, Any]]
+    ) -> None:
         """The update is about to happen."""
 
     def after_update(self, optimizer: Optimizer) -> None:
         """The update has happened."""
+
+    def drawn(self, step: int, slot: int, samples: Any, copies: list[Any]) -> None:
+        """A loader hands over a batch."""
+
+    def epoch(self, slot: int, loader: Any) -> None:
+        """A loader begins an epoch; slot -1 is one that no training is seen in."""
 
     def finish(self) -> None:
         """The process is about to end."""
@@ -161,6 +172,8 @@ class Recorder:
         before = self.copies.copied
         copies = [self.copies.copy(tensor) for tensor in tensors]
         step.fetches.append(Fetch(slot, index, copies, randomness.capture(), samples))
+        if self._beside is not None:
+            self._beside.drawn(step.number, slot, samples, copies)
         step.kept_bytes += self.copies.copied - before
         self.handed.add(slot, index, tensors)
         if step.kept_bytes > self.config.tape_limit:
@@ -169,6 +182,8 @@ class Recorder:
 
     def epoch(self, step: Underway, slot: int, first: int, loader: Any) -> None:
         """Keep what decides the order of the epoch that a loader begins."""
+        if self._beside is not None:
+            self._beside.epoch(slot, loader)
         order = {} if slot < 0 else {"states": randomness.capture(), "order": capture_order(loader)}
         line: dict[str, Json] = {"type": "epoch", "step": step.number, "slot": slot, "first": first}
         line["dataset"] = key_of(loader.dataset)
@@ -191,6 +206,11 @@ class Recorder:
         """Note which loaders serve evaluations: what they yield decides nothing in a step."""
         found = [self.handed.find(leaf) for leaf in leaves([args, kwargs])]
         step.evaluated.update(slot for slot, _, _ in filter(None, found))
+
+    def gradients(self, step: Underway) -> None:
+        """Backward has ended."""
+        if self._beside is not None:
+            self._beside.after_backward(step.number)
 
     def closure_ahead(self, step: Underway, optimizer: Optimizer) -> None:
         """Do nothing yet: hyperparameters and gradients count once the closure has returned."""
@@ -215,7 +235,7 @@ class Recorder:
         if step.number >= self._next_norm:
             self._measure_norm(step.number, parameters)
         if self._beside is not None:  # last: what it copies is what the update starts from
-            self._beside.before_update(step.number, optimizer, number)
+            self._beside.before_update(step.number, optimizer, number, self._hyper)
 
     def after_update(self, step: Underway, optimizer: Optimizer, number: int) -> None:
         """Digest the parameters, hand the step to the worker and note that it is complete."""
@@ -336,13 +356,15 @@ class Recorder:
         module, _, function = self.config.steps.partition(":")
         try:
             build = getattr(importlib.import_module(module), function)
-            beside: Beside = build(
-                self.roster, self.line, self.job, self.stream, lambda: self.allowance.median
-            )
+            beside: Beside = build(self.roster, self.line, self.job, self.stream, self._step_seconds)
         except Exception as error:  # noqa: BLE001 - boundary
             self.gap("steps", f"updates are not looked at: {error!r}"[:300])
             return None
         return beside
+
+    def _step_seconds(self) -> float:
+        """Return what a step takes; without end where digests are to be full, whatever that costs."""
+        return math.inf if self.config.digests == "full" else self.allowance.median
 
     def _leave_out(self, step: Underway) -> None:
         """Record nothing of a step in which our own code failed: half of it would accuse the training."""

@@ -204,6 +204,12 @@ class Tracker:
         if isinstance(first, torch.Tensor) and first.numel() == 1:
             self.underway.loss = _shown(first)
 
+    def backward_ended(self) -> None:
+        """Backward has ended: the gradients are as it left them."""
+        left = getattr(self._sink, "gradients", None)
+        if left is not None and self.underway.boundary and not self._stepping:
+            left(self.underway)
+
     # -- batches ------------------------------------------------------------------------------------
 
     def fetched(self, dataset: Any, value: Any, samples: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -33,8 +34,10 @@ class Purse:
         """Return how many tensors of this step are looked at; nobody can foresee at which steps none are.
 
         Args:
-            step_seconds: median time of a step; 0 while it is unknown.
+            step_seconds: median time of a step; 0 while it is unknown, infinite where every step counts.
         """
+        if step_seconds == math.inf:
+            return MOST
         self._steps += 1
         if self._steps <= CALIBRATION_STEPS:
             return FEWEST

@@ -11,11 +11,17 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch.optim import Optimizer
 
 from veristep.core.canonical import Json
+from veristep.guard.step import gradients_torch as gradients
+from veristep.guard.step import kept_torch as kept
 from veristep.guard.step import shadow_torch as shadow
+from veristep.guard.step.answers_torch import answers, key
+from veristep.guard.step.inputs_torch import Rates, Samples, Seeds, epoch_of
 from veristep.guard.step.pristine_torch import Pristine, elementwise
 from veristep.guard.step.purse import Purse
 from veristep.record.state_torch import Roster
@@ -25,6 +31,8 @@ MAX_ERRORS = 3
 MAX_TOLD = 20
 # How often it is told what was looked at: a process that is killed has said nearly all of it.
 COVERAGE_EVERY = 5.0
+# How often the known-answer step is taken again: it takes about 10 ms of the worker's processor time.
+ANSWER_EVERY = 60.0
 
 
 class StepGuard:
@@ -62,14 +70,40 @@ class StepGuard:
         self._told: Counter[str] = Counter()
         self._said = 0.0
         self._spent = 0.0
+        # Per optimizer: its last samples, and how often a state had been loaded then.
+        self._left: dict[int, tuple[shadow.Update, int]] = {}
+        self._hooked: set[int] = set()
+        # For the update that is ahead: how many tensors are looked at, and their gradients after backward.
+        self._most: int | None = None
+        self._grads: list[gradients.Left] = []
+        self._loads = kept.Loads()
+        self._rates = Rates(roster, self._send)
+        self._seeds = Seeds(self._send)
+        self._samples = Samples(self._send)
+        self._answer: dict[str, str] = {}
+        self._answered = 0.0
+        self._job(functools.partial(self._guarded, self._answers))
 
     # -- on the training thread ---------------------------------------------------------------------
 
-    def before_update(self, step: int, optimizer: Optimizer, number: int) -> None:
+    def before_update(
+        self, step: int, optimizer: Optimizer, number: int, hyper: list[dict[str, Any]]
+    ) -> None:
         """Look at what an update starts from; the gradients are as it will use them."""
         if self._errors < MAX_ERRORS:
             try:
-                self._before(step, optimizer, number)
+                self._before(step, optimizer, number, hyper)
+            except Exception as error:  # noqa: BLE001 - boundary
+                self._failed(error)
+
+    def after_backward(self, step: int) -> None:
+        """Look at some gradients as backward leaves them; the last backward before an update counts."""
+        del step
+        if self._errors < MAX_ERRORS:
+            try:
+                if self._most is None:
+                    self._most = self._purse.tensors(self._median())
+                self._grads = self._gradients(self._most) if self._most else []
             except Exception as error:  # noqa: BLE001 - boundary
                 self._failed(error)
 
@@ -80,33 +114,180 @@ class StepGuard:
             try:
                 began = time.perf_counter()
                 shadow.after(update, optimizer)
+                self._left[update.optimizer] = update, self._loads.count
                 self._job(functools.partial(self._judge, update))
                 self._spent += time.perf_counter() - began
                 self._purse.paid(self._spent, len(update.samples))
             except Exception as error:  # noqa: BLE001 - boundary
                 self._failed(error)
 
+    def drawn(self, step: int, slot: int, samples: Any, copies: list[Any]) -> None:
+        """Take in a batch that a loader hands over."""
+        if samples is not None and self._errors < MAX_ERRORS:
+            self._job(functools.partial(self._guarded, self._samples.drawn, step, slot, samples, copies))
+
+    def epoch(self, slot: int, loader: Any) -> None:
+        """A loader begins an epoch."""
+        if slot < 0 or self._errors >= MAX_ERRORS:
+            return
+        try:
+            self._job(functools.partial(self._guarded, self._samples.begins, slot, epoch_of(loader)))
+        except Exception as error:  # noqa: BLE001 - boundary
+            self._failed(error)
+
     def finish(self) -> None:
         """Tell, at the end, what was looked at and what was not."""
+        self._job(functools.partial(self._guarded, self._samples.finish))
+        self._job(functools.partial(self._guarded, self._answers))
         self._job(self._say)
 
     # -- inner workings -----------------------------------------------------------------------------
 
-    def _before(self, step: int, optimizer: Optimizer, number: int) -> None:
+    def _before(self, step: int, optimizer: Optimizer, number: int, hyper: list[dict[str, Any]]) -> None:
         self._seen["updates"] += 1
+        self._seeds.look(step)
+        self._rates.look(step, optimizer, number, hyper)
+        if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+            self._stand_around_hooks(optimizer)
+        if number in self._left:
+            self._look_again(step, optimizer, number)
         kind = self._kinds.get(number)
         if kind is None:
             kind = self._kinds[number] = elementwise(optimizer)
         if not kind:
             self._missed[f"{type(optimizer).__name__} is none of torch's elementwise optimizers"] += 1
             return
-        most = self._purse.tensors(self._median())
+        most, self._most = self._most, None
+        if most is None:
+            most = self._purse.tensors(self._median())
+        if self._grads:
+            self._compare_gradients(step, number)
         if not most:
             self._missed["left out: a step this short is looked at now and then"] += 1
             return
         began = time.perf_counter()
         self._underway = shadow.before(step, number, kind, optimizer, most)
         self._spent = time.perf_counter() - began
+
+    def _stand_around_hooks(self, optimizer: Optimizer) -> None:
+        """See to it that the script's hooks come before what is copied first and after what is last."""
+        if id(optimizer) in self._hooked:
+            return
+        self._hooked.add(id(optimizer))
+
+        def last(_optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+            update = self._underway
+            if update is not None:
+                try:
+                    shadow.refresh(update)
+                except Exception as error:  # noqa: BLE001 - boundary
+                    self._failed(error)
+
+        def first(_optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+            self.after_update(optimizer)
+
+        optimizer.register_step_pre_hook(last)
+        handle = optimizer.register_step_post_hook(first)
+        optimizer._optimizer_step_post_hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
+
+    def _answers(self) -> None:
+        """Take the known-answer step, and tell its answers when they are the first or have changed."""
+        self._answered = time.monotonic()
+        found, first = answers(), self._answer
+        if not first and answers() != found:
+            self._missed["known answers: they vary by themselves"] += 1
+            self._answer = {"": ""}
+        if "" in self._answer:
+            return
+        self._seen["answers"] += 1
+        changed: list[Json] = [*(name for name in found if first and found[name] != first.get(name))]
+        if first and not changed:
+            return
+        self._answer = found
+        told: dict[str, Json] = {**found}
+        step = self._seen["updates"]
+        self._send({"kind": "answers", "step": step, "key": key(), "answers": told, "changed": changed})
+
+    def _gradients(self, most: int) -> list[gradients.Left]:
+        if reduced_by_hand(self._roster):
+            return []
+        living = [
+            (number, optimizer)
+            for number, optimizer in enumerate(self._roster.optimizers())
+            if optimizer is not None
+        ]
+        return gradients.left_by_backward(living, most)
+
+    def _compare_gradients(self, step: int, number: int) -> None:
+        mine = [each for each in self._grads if each.optimizer == number]
+        self._grads = [each for each in self._grads if each.optimizer != number]
+        left = gradients.read_again(mine)
+        if left:
+            self._job(functools.partial(self._guarded, self._judge_gradients, step, left))
+
+    def _judge_gradients(self, step: int, left: list[gradients.Left]) -> None:
+        self._seen["gradients"] += 1
+        found = gradients.altered(left)
+        if found is None:
+            return
+        self._seen["gradients altered"] += 1
+        count = self._seen["gradients altered"]
+        if count > 5 and count & (count - 1):
+            return
+        name = self._roster.names().get(id(found.left.parameter), "?")
+        self._send(
+            {
+                "kind": "gradient",
+                "step": step,
+                "tensor": name,
+                "factor": found.factor,
+                "usual": found.usual,
+                "expected": found.expected,
+                "got": found.got,
+                "compared": self._seen["gradients"],
+                "altered": count,
+            }
+        )
+
+    def _look_again(self, step: int, optimizer: Optimizer, number: int) -> None:
+        update, loads = self._left.pop(number)
+        if loads != self._loads.count:
+            self._missed["between: a state was loaded"] += 1
+            return
+        hooks = [_where(hook) for hook in optimizer._optimizer_step_post_hooks.values()]
+        seen = kept.again(update, step, optimizer)
+        self._job(
+            functools.partial(self._guarded, self._judge_again, seen, [each for each in hooks if each])
+        )
+
+    def _judge_again(self, seen: kept.Again, hooks: list[str]) -> None:
+        self._seen["between"] += 1
+        found = kept.changes(seen)
+        if not found:
+            return
+        self._seen["between changed"] += 1
+        count = self._seen["between changed"]
+        if count > 5 and count & (count - 1):
+            return
+        change = found[0]
+        places: list[Json] = [*hooks]
+        self._send(
+            {
+                "kind": "between",
+                "step": seen.update.step,
+                "until": seen.step,
+                "tensor": self._name(change.sample),
+                "what": change.what,
+                "first": change.sample.first,
+                "of": change.sample.count,
+                "wrong": change.wrong,
+                "before": change.before,
+                "after": change.after,
+                "compared": self._seen["between"],
+                "changed": count,
+                "hooks": places,
+            }
+        )
 
     def _judge(self, update: shadow.Update) -> None:
         began = time.thread_time()
@@ -125,6 +306,8 @@ class StepGuard:
         for each in wrong[:1]:
             self._tell(update, each)
         self._purse.worked(time.thread_time() - began, len(update.samples))
+        if time.monotonic() - self._answered > ANSWER_EVERY:
+            self._guarded(self._answers)
         if time.monotonic() - self._said > COVERAGE_EVERY:
             self._say()
 
@@ -133,16 +316,13 @@ class StepGuard:
         if self._told["update"] > MAX_TOLD:
             return
         sample, difference = wrong.sample, wrong.difference
-        name = self._roster.names().get(id(sample.parameter), f"parameter {sample.number}")
-        self._line(
+        self._send(
             {
-                "type": "guard-step",
                 "kind": "update",
-                "stream": self._stream,
                 "step": update.step,
                 "optimizer": update.optimizer,
                 "class": update.kind,
-                "tensor": name,
+                "tensor": self._name(sample),
                 "what": wrong.what,
                 "first": sample.first,
                 "of": sample.count,
@@ -158,25 +338,54 @@ class StepGuard:
     def _say(self) -> None:
         self._said = time.monotonic()
         sources: dict[str, Json] = {**self._pristine.sources}
-        self._line(
+        epochs: dict[str, Json] = {**self._samples.missed}
+        self._send(
             {
-                "type": "guard-step",
                 "kind": "coverage",
-                "stream": self._stream,
                 "pid": os.getpid(),
-                "seen": {**self._seen},
+                "seen": {**self._seen, "rates": self._rates.checked, "epochs": self._samples.checked},
                 "missed": {**self._missed},
+                "epochs": epochs,
                 "told": {**self._told},
                 "sources": sources,
                 "seconds": round(self._purse.seconds, 6),
             }
         )
 
+    def _name(self, sample: shadow.Sample) -> str:
+        return self._roster.names().get(id(sample.parameter), f"parameter {sample.number}")
+
+    def _send(self, body: dict[str, Json]) -> None:
+        self._line({"type": "guard-step", "stream": self._stream, **body})
+
+    def _guarded(self, act: Callable[..., None], *args: Any) -> None:
+        try:
+            act(*args)
+        except Exception as error:  # noqa: BLE001 - boundary
+            self._failed(error)
+
     def _failed(self, error: Exception) -> None:
         self._errors += 1
         self._underway = None
-        body: dict[str, Json] = {"type": "guard-step", "kind": "failed", "stream": self._stream}
-        self._line({**body, "reason": repr(error)[:300], "stopped": self._errors >= MAX_ERRORS})
+        self._send({"kind": "failed", "reason": repr(error)[:300], "stopped": self._errors >= MAX_ERRORS})
+
+
+def reduced_by_hand(roster: Roster) -> bool:
+    """Whether ranks may exchange gradients after backward, by the script's own code."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return False
+    wrapped = torch.nn.parallel.DistributedDataParallel
+    return distributed.get_world_size() > 1 and not any(
+        isinstance(module, wrapped) for module in roster.modules()
+    )
+
+
+def _where(hook: Any) -> str:
+    code = getattr(hook, "__code__", None)
+    if code is None or code.co_filename == __file__:
+        return ""
+    return f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def build(

@@ -102,6 +102,15 @@ def before(step: int, number: int, kind: str, optimizer: Optimizer, most: int) -
     return update
 
 
+def refresh(update: Update) -> None:
+    """Copy gradients and weights once more: a hook of the script's may have changed them since."""
+    for sample in update.samples:
+        grad = sample.parameter.grad
+        if grad is not None:
+            sample.grad = read(shards.local(grad), sample.first, sample.count)
+        sample.before = read(shards.local(sample.parameter), sample.first, sample.count)
+
+
 def after(update: Update, optimizer: Optimizer) -> None:
     """Copy what the update left."""
     for sample in update.samples:

@@ -11,6 +11,9 @@ from typing import Any
 
 from veristep.core.verdicts import Suspect
 
+FAMILIAR = 20
+"""So often something was seen unchanged before a change of it counts as one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -42,3 +45,9 @@ def place(line: Mapping[str, Any]) -> Place:
         str(line.get("tensor", "")),
         suspects,
     )
+
+
+def number(line: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of a line; 0 where it is none."""
+    value = line.get(key)
+    return value if isinstance(value, int) else 0
