@@ -30,6 +30,7 @@ COMMANDS = {
     "env": "compare what is installed with what was published",
     "ledger": "create and check ledgers",
     "resume": "let a run go on that the policy holds",
+    "agent": "tell runs on this node what only root is told about their processes",
     "explain": "say what a rule means and what to do about its findings",
     "doctor": "say what of Veristep can work on this machine, and what is not covered",
     "demo": "train, audit, sabotage, catch: the whole job in three minutes",

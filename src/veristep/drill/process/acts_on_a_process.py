@@ -73,9 +73,9 @@ def _script(target: Target, name: str, text: str, *words: object) -> subprocess.
     return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
 
 
-def stop(target: Target) -> None:
-    """Stop the process."""
-    os.kill(target.pid, signal.SIGSTOP)
+def stop(target: Target) -> int:
+    """Stop the process, from a process of another session; return who did."""
+    return _send(target, signal.SIGSTOP)
 
 
 def go_on(target: Target) -> None:
@@ -94,14 +94,16 @@ def trace(target: Target) -> subprocess.Popen[bytes]:
 
 def kill_from_another_session(target: Target) -> int:
     """Kill it, from a process of another session; return the killer."""
-    killer = _script(target, "sender.py", _SENDER, target.pid, int(signal.SIGKILL))
-    killer.communicate()
-    return killer.pid
+    return _send(target, signal.SIGKILL)
 
 
 def ask_to_end(target: Target) -> int:
     """Send it SIGTERM from a process of another session; return the sender."""
-    sender = _script(target, "sender.py", _SENDER, target.pid, int(signal.SIGTERM))
+    return _send(target, signal.SIGTERM)
+
+
+def _send(target: Target, number: signal.Signals) -> int:
+    sender = _script(target, "sender.py", _SENDER, target.pid, int(number))
     sender.communicate()
     return sender.pid
 

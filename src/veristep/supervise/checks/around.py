@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding, Severity
 from veristep.guard.policy import Action
-from veristep.guard.process import fell_silent, killed, signalled, unheard
+from veristep.guard.process import fell_silent, killed, signalled, stopped, traced, unheard
 from veristep.guard.process.sampler import TICK_PREFIX
 from veristep.ledger.entries import Draft
 from veristep.record.shared import BEAT_PREFIX, Pair
@@ -21,8 +23,12 @@ from veristep.supervise.checks.protocol import Check, Subject
 from veristep.supervise.process import table, ways_in
 from veristep.supervise.process.baseline import ENTRY, Baseline
 from veristep.supervise.process.memory import OutOfMemory
+from veristep.supervise.process.node import ABSENT, Node
 from veristep.supervise.process.scanner import Scanner
+from veristep.supervise.process.told import Told
 
+# What the node agent can tell of.
+FACILITIES = ("signals", "debuggers", "memory files", "writers")
 # How often the files that open a way in are looked at.
 FILES_SECONDS = 10.0
 # From when on a sampler without a sign is silent, and how many steps the process must have taken meanwhile.
@@ -47,7 +53,10 @@ class Around(Check):
         self._returncode: int | None = None
         self._signs: dict[str, tuple[int, int, float, int]] = {}
         self._silent: set[str] = set()
-        self._above = table.ancestors(os.getpid())
+        self._told = Told(os.getpid(), table.ancestors(os.getpid()))
+        self._node: Node | None = None
+        self._folders: set[str] = set()
+        self._covers: dict[str, str] = {}
 
     def before(self) -> list[Finding]:
         """Learn what earlier runs did, and how the files stand that open a way in."""
@@ -60,6 +69,7 @@ class Around(Check):
         self._scanner = Scanner(Baseline.of(mine), subject.command)
         home = subject.environment.get("HOME", "")
         self._ways = ways_in.WaysIn(ways_in.places(home))
+        self._node = Node()
         return []
 
     def started(self, pid: int) -> None:
@@ -78,6 +88,8 @@ class Around(Check):
                 unheard.of(pid, str(line["program"]), table.suspects(pid, "a descendant of the command"))
             ]
         self._heed(str(line.get("type")))
+        if line.get("type") == "artifact" and isinstance(line.get("path"), str):
+            self._wrote(str(line["path"]))
         if line.get("type") != "signal" or self._off:
             return []
         self._asked_at = time.monotonic()
@@ -87,7 +99,7 @@ class Around(Check):
         if (
             not pid
             or pid in self._scanner.seen
-            or pid in self._above
+            or pid in self._told.above
             or name in signalled.SCHEDULERS
             or not sender
         ):
@@ -111,7 +123,8 @@ class Around(Check):
         if self._off or not self._scanner.root:
             return []
         now = time.monotonic()
-        found = self._scanner.look(now) + self._silence(now)
+        found = self._agent()
+        found += self._not_told(self._scanner.look(now)) + self._silence(now)
         if self._ways is not None and now - self._files_at >= FILES_SECONDS:
             self._files_at = now
             found += self._ways.look()
@@ -122,7 +135,9 @@ class Around(Check):
         if self._off:
             return []
         found = self._ways.look() if self._ways is not None else []
-        found += self._end()
+        found += self._agent() + self._end()
+        if self._node is not None:
+            self._node.close()
         body = self._scanner.baseline.body({})
         subject = self._subject
         subject.ledger.append(Draft(ENTRY, body, subject.run, subject.project))
@@ -136,6 +151,9 @@ class Around(Check):
         found = {"processes": Tally(seen, seen)}
         if self._ways is not None:
             found["ways in"] = Tally(self._ways.count, self._ways.count)
+        reasons = Counter(self._covers.get(name, ABSENT) for name in FACILITIES)
+        covered = reasons.pop("covered", 0)
+        found["facilities of the node agent"] = Tally(len(FACILITIES), covered, reasons)
         return found
 
     def _project(self) -> str:
@@ -144,7 +162,7 @@ class Around(Check):
 
     def _end(self) -> list[Finding]:
         code, pid = self._returncode, self._scanner.root
-        if code != -signal.SIGKILL:
+        if code != -signal.SIGKILL or pid in self._told.killed:
             return []
         asked = self._asked_at and time.monotonic() - self._asked_at < ASKED_SECONDS
         memory = OutOfMemory.now().since(self._memory)
@@ -153,6 +171,38 @@ class Around(Check):
             return [killed.of(pid, signal.SIGKILL, memory or "who asked it to end before", (),
                               detail=memory, severity=Severity.INFO)]  # fmt: skip
         return [killed.of(pid, signal.SIGKILL, "", ())]
+
+    def _wrote(self, path: str) -> None:
+        """Have it told who else writes a file that the run wrote."""
+        real = os.path.realpath(path)
+        folder = os.path.dirname(real)  # noqa: PTH120
+        self._told.wrote.add(real)
+        if self._node is not None and folder not in self._folders:
+            self._folders.add(folder)
+            self._node.watch(folder)
+
+    def _agent(self) -> list[Finding]:
+        """Take in what the node agent told."""
+        found: list[Finding] = []
+        if self._node is None:
+            return found
+        self._covers = self._node.covers
+        for event in self._node.events():
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                found += self._told.hear(event)
+        return found
+
+    def _not_told(self, found: list[Finding]) -> list[Finding]:
+        """Leave out what the agent has told already, with more."""
+        kept = []
+        for each in found:
+            pid = each.evidence.get("pid")
+            if each.rule == stopped.RULE.id and pid in self._told.stopped:
+                continue
+            if each.rule == traced.RULE.id and any(pid == target for target, _ in self._told.traced):
+                continue
+            kept.append(each)
+        return kept
 
     def _silence(self, now: float) -> list[Finding]:
         found = []
