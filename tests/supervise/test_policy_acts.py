@@ -91,6 +91,8 @@ def test_a_run_is_held_until_a_person_lets_it_go_on(desk: Desk) -> None:
     assert counts(desk)
     assert process.poll() is None
     assert b"veristep resume" in (desk.folder / "err").read_bytes()
+    shown = desk.bare([sys.executable, "-m", "veristep.cli.main", "show"]).stdout
+    assert b"by the policy, for LOAD001; veristep resume" in shown
     done = resume(desk, "--reason", "looked at it")
     assert done.returncode == 0, done.stderr
     until(lambda: not stands_still(desk))

@@ -22,4 +22,5 @@ def test_a_run_is_refused_only_where_a_policy_says_so(desk: Desk, blocks: bool) 
     else:
         assert done.returncode == 0, done.stderr
         assert done.stdout == b"started\n"
-    assert desk.findings("ENV012"), desk.checks()["environment"]
+    # A run that is not to be refused does not wait: a machine that is busy enough gets no look done.
+    assert desk.findings("ENV012") or (not blocks and "no time" in str(desk.checks()["environment"]))

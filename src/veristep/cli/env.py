@@ -93,14 +93,20 @@ def check(
     as_json: bool,
     sarif_path: Path | None,
 ) -> int:
-    """Compare ENV with what was put on record. Nothing of it is executed."""
+    """Compare ENV with what was put on record. Nothing of it is executed.
+
+    The policy of this folder says which findings are lived with.
+    """
+    from veristep.guard import policy
     from veristep.ledger.log import Ledger
     from veristep.supervise.env import checking
 
     with report(sarif_path, "env check") as log:
         layout = _layout(environment)
         with Ledger.open(ledger_path_or_default(ledger_path), create=True) as ledger:
-            result, answer = checking.check(ledger, layout, full=full, diff=diff)
+            result, answer = checking.check(
+                ledger, layout, full=full, diff=diff, rules=policy.find(Path.cwd())
+            )
         more = {"files": answer.files, "read": answer.read, "seconds": answer.seconds}
         return checked.tell(
             result, as_json=as_json, sarif=log, subject=layout.prefix, fail_on=fail_on, more=more
@@ -127,6 +133,7 @@ def preflight(
     import os
 
     from veristep.errors import UsageError
+    from veristep.guard import policy
     from veristep.guard.env import layout
     from veristep.ledger.log import Ledger
     from veristep.supervise.checks.environment import script_folder, variables
@@ -149,6 +156,7 @@ def preflight(
                 variables=variables(os.environ),
                 cwd=str(cwd),
                 script_folder=script_folder(words, cwd),
+                rules=policy.find(cwd),
             )
         more = {"seconds": answer.seconds}
         return checked.tell(

@@ -35,13 +35,19 @@ def command(run: str, ledger_path: Path | None, as_json: bool) -> int:
     """
     from veristep.case import subject as subjects
     from veristep.replay import recorded as records
+    from veristep.supervise import holding
 
     with open_ledger(ledger_path) as ledger:
         subject = subjects.read(ledger, records.find(ledger, run), time.time_ns())
+        held = holding.pause_of(ledger, subject.overview.run)
     if as_json:
-        render.as_json(_to_json(subject))
+        since = {"rule": held.body.get("rule"), "time_ns": held.time_ns} if held else None
+        render.as_json({**_to_json(subject), "held": since})
     else:
         _print(subject)
+        if held is not None:
+            since = f"{render.when(held.time_ns)} UTC by the policy, for {held.body.get('rule')}"
+            render.out(f"{'held':<10} since {since}; veristep resume {subject.overview.run}")
     if subject.error is None:
         return int(ExitStatus.CLEAN)
     if not as_json:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from environments import make_environment, site_of
-from veristep.core.verdicts import Verdict
+from veristep.core.verdicts import Severity, Verdict
 from veristep.guard.env import layout
-from veristep.guard.policy import Policy
+from veristep.guard.policy import Policy, parse
 from veristep.ledger.log import Ledger
 from veristep.supervise.checks.environment import EnvironmentCheck, script_folder
 from veristep.supervise.checks.protocol import Subject
@@ -102,3 +103,16 @@ def test_a_full_environment_raises_no_alarm(ledger: Ledger) -> None:
     result, _ = checking.check(ledger, found)
     assert result.findings == ()
     assert result.coverage["files"].checked > 20_000
+
+
+def test_the_policy_of_the_folder_says_what_is_lived_with(ledger: Ledger, tmp_path: Path) -> None:
+    prefix, reference = make_environment(tmp_path)
+    locking._record(ledger, reference)
+    (site_of(prefix) / "parts/lazy.py").unlink()
+    found = layout.of_folder(prefix)
+    result, _ = checking.check(ledger, found, byte_code=False)
+    assert [(each.rule, each.severity) for each in result.findings] == [("ENV002", Severity.ERROR)]
+    ignore = {"rule": "ENV002", "path": "*/lazy.py", "reason": "ours", "expires": date(2999, 1, 1)}
+    result, _ = checking.check(ledger, found, byte_code=False, rules=parse({"ignore": [ignore]}, "t"))
+    assert [(each.rule, each.severity) for each in result.findings] == [("ENV002", Severity.INFO)]
+    assert result.verdict is not Verdict.VIOLATED

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from veristep.core.checks import CheckResult, judge
 from veristep.errors import VeristepError
 from veristep.guard.env.layout import Layout
 from veristep.guard.env.reference import from_bytes
+from veristep.guard.policy import Policy
 from veristep.ledger.log import Ledger
 from veristep.supervise.env import locking, outside, telling
 from veristep.supervise.env.affected import Affected
@@ -65,13 +67,20 @@ def request(
 
 
 def check(
-    ledger: Ledger, layout: Layout, *, full: bool = False, byte_code: bool = True, diff: bool = False
+    ledger: Ledger,
+    layout: Layout,
+    *,
+    full: bool = False,
+    byte_code: bool = True,
+    diff: bool = False,
+    rules: Policy = Policy(),  # noqa: B008 - it is immutable
 ) -> tuple[CheckResult, Answer]:
     """Return the verdict on an environment.
 
     Args:
         ledger: has its reference.
         layout: the environment.
+        rules: what is done about which findings.
         full: read every byte.
         byte_code: look at cached byte code too.
         diff: fetch what was published, to show how sources differ.
@@ -81,7 +90,7 @@ def check(
     """
     asked, trouble = request(ledger, layout, full=full, byte_code=byte_code)
     answer = outside.ask(asked, _TIMEOUT)
-    findings = list(answer.findings)
+    findings = rules.apply(answer.findings, datetime.now(UTC).date())
     if findings:
         findings = Affected(ledger).named(findings)
         if diff and asked.reference:
@@ -90,7 +99,13 @@ def check(
 
 
 def preflight(
-    ledger: Ledger, layout: Layout, *, variables: Mapping[str, str], cwd: str, script_folder: str
+    ledger: Ledger,
+    layout: Layout,
+    *,
+    variables: Mapping[str, str],
+    cwd: str,
+    script_folder: str,
+    rules: Policy = Policy(),  # noqa: B008 - it is immutable
 ) -> tuple[CheckResult, Answer]:
     """Return the verdict on what a command would start with.
 
@@ -100,6 +115,7 @@ def preflight(
         variables: it would be started with.
         cwd: where.
         script_folder: folder of its script.
+        rules: what is done about which findings.
 
     Raises:
         UnavailableError: it cannot be looked at.
@@ -108,4 +124,5 @@ def preflight(
         ledger, layout, variables=variables, cwd=cwd, script_folder=script_folder, byte_code=False
     )
     answer = outside.ask(asked, _TIMEOUT)
-    return judge(answer.coverage, answer.findings, reason="" if answer.findings else trouble), answer
+    findings = rules.apply(answer.findings, datetime.now(UTC).date())
+    return judge(answer.coverage, findings, reason="" if findings else trouble), answer
