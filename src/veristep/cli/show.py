@@ -46,8 +46,8 @@ def command(run: str, ledger_path: Path | None, as_json: bool) -> int:
     else:
         _print(subject)
         if held is not None:
-            since = f"{render.when(held.time_ns)} UTC by the policy, for {held.body.get('rule')}"
-            render.out(f"{'held':<10} since {since}; veristep resume {subject.overview.run}")
+            words = f"{render.when(held.time_ns)} UTC by the policy, for {held.body.get('rule')}"
+            render.out(f"{'held':<10} since {words}; veristep resume {subject.overview.run}")
     if subject.error is None:
         return int(ExitStatus.CLEAN)
     if not as_json:
