@@ -186,7 +186,7 @@ class Writer:
         if value.numel() and same in self._known:
             return {"$tensor": self._known[same]}
         name = place or "tensor"
-        while name in self.tensors:
+        while name in self.tensors or name == "__metadata__":
             name += "_"
         self._known[same] = name
         self._keep.append(value)  # or another tensor could get its place in memory
