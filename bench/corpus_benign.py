@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import importlib
 import io
 import json
 import lzma
@@ -58,6 +59,10 @@ def _plain() -> Group:
             "gzip",
             lambda path: path.write_bytes(gzip.compress(pickle.dumps(state))) and None,
         ),
+        "containers.pkl.zst": (
+            "zstd",
+            lambda path: path.write_bytes(_zstd(pickle.dumps(state))) and None,
+        ),
         "containers.pkl.bz2": (
             "bz2",
             lambda path: path.write_bytes(bz2.compress(pickle.dumps(state))) and None,
@@ -68,6 +73,10 @@ def _plain() -> Group:
         ),
         "two.pkl": ("pickles", lambda path: path.write_bytes(pickle.dumps(1) + pickle.dumps([2])) and None),
     }
+
+
+def _zstd(data: bytes) -> bytes:
+    return bytes(importlib.import_module("zstandard").compress(data))
 
 
 def _arrays() -> Group:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import bz2
 import gzip
+import importlib
 import io
 import json
 import lzma
@@ -247,6 +248,34 @@ def _tar(mode: str, *members: tuple[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def _by(module: str, data: bytes) -> bytes:
+    return bytes(importlib.import_module(module).compress(data))
+
+
+def _folder(mark: Path) -> bytes:
+    info = tarfile.TarInfo("folder")
+    info.type, info.size = tarfile.DIRTYPE, len(system(mark))
+    return info.tobuf() + system(mark) + bytes(-info.size % 512) + bytes(1024)
+
+
+class _Marks:
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        import os
+
+        return os.system, (touch(self._mark),)
+
+
+def _before_zip(value: Any) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=False)
+    return buffer.getvalue()
+
+
 def _array(mark: Path, dtype: str = "|O") -> bytes:
     header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (1,), }}\n".encode()
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + system(mark)
@@ -270,6 +299,13 @@ def _containers() -> Iterator[Made]:
             lambda m: first + b"\x01" * 777 + f"cos\nsystem\n(V{touch(m)}\ntR.".encode(),
         ),
         "gzip.pkl.gz": ("gzip", lambda m: gzip.compress(system(m))),
+        "zstd.pkl.zst": ("zstd", lambda m: _by("zstandard", system(m))),
+        "lz4.pkl.lz4": ("lz4", lambda m: _by("lz4.frame", system(m))),
+        "behind much padding.pkl": (
+            "pickle after 17 MiB", lambda m: first + bytes((17 << 20) - len(first)) + system(m),
+        ),
+        "bytes of a folder.tar": ("pickle in the second block", _folder),
+        "second before 1.6.pt": ("torch twice", lambda m: _before_zip({"w": 1}) + _before_zip(_Marks(m))),
         "two streams.pkl.gz": ("gzip", lambda m: gzip.compress(b"\x80\x02") + gzip.compress(system(m)[2:])),
         "bzip2.pkl.bz2": ("bz2", lambda m: bz2.compress(system(m))),
         "xz.pkl.xz": ("lzma", lambda m: lzma.compress(system(m))),
