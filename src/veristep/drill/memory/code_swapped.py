@@ -9,7 +9,7 @@ from veristep.drill.memory.implanting import write
 
 _BODY = """\
 def arrived(torch):
-    sgd = torch.optim.sgd
+    sgd = sys.modules["torch.optim.sgd"]
     original = type(sgd._single_tensor_sgd)(sgd._single_tensor_sgd.__code__, vars(sgd), "kept")
     original.__kwdefaults__ = sgd._single_tensor_sgd.__kwdefaults__
     sgd._kept = original

@@ -154,12 +154,13 @@ def _within(value: object) -> Iterator[object]:
         assert isinstance(value, functools.partial)
         yield value.func
     elif kind not in KINDS and not issubclass(kind, type):
-        call = _in_mro(kind, "__call__")
+        call = in_mro(kind, "__call__")
         if type(call) is FunctionType:
             yield call
 
 
-def _in_mro(kind: type, name: str) -> object:
+def in_mro(kind: type, name: str) -> object:
+    """Return what a class, or one it is derived from, has under a name; None when none has."""
     for each in type.__getattribute__(kind, "__mro__"):
         space = type.__getattribute__(each, "__dict__")
         if name in space:

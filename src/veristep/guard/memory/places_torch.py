@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,7 +27,7 @@ from veristep.guard.memory.notes import Notes
 
 _MOST_TOLD = 1000
 _KINDS = (nn.Module, Optimizer, LRScheduler, DataLoader)
-_CODELESS: tuple[CodeType, ...] = ()
+_ANOTHER = "optimizer of another class"
 _REGISTERED = re.compile(r"^([^\n:]+): .*registered at ([^\n]+?):(\d+)", re.MULTILINE)
 _GLOBAL_TABLES = (
     ("torch.optim.optimizer", "optimizer"),
@@ -59,7 +59,7 @@ class Places:
         for name, value in list(space.items()):
             if type(name) is not str or type(value) not in describe.KINDS:
                 continue
-            if describe._in_mro(kind, name) is not None:
+            if describe.in_mro(kind, name) is not None:
                 self._tell("shadow", describe.codes(value), place=f"{describe.type_name(kind)}.{name}")
 
     def quickly(self) -> Iterator[None]:
@@ -113,7 +113,7 @@ class Places:
         kind = type(mode)
         found = []
         for name in ("__torch_function__", "__torch_dispatch__"):
-            found += describe.codes(describe._in_mro(kind, name))
+            found += describe.codes(describe.in_mro(kind, name))
         self._tell("mode", found, place=f"{place} ({describe.type_name(kind)})")
 
     def interpreter(self, place: str, function: Any) -> None:
@@ -135,12 +135,11 @@ class Places:
         self._classes[thing] = kind
         named = space.get("_zero_grad_profile_name")
         made = named.partition("#")[2].partition(".")[0] if type(named) is str else ""
-        if before is None and (not made or made == kind.__name__):
+        named_otherwise = bool(made) and made != kind.__name__
+        if before is None and not named_otherwise and not self._never_made(kind):
             return
-        was = describe.type_name(before) if before else made
-        related = (
-            before in type.__getattribute__(kind, "__mro__") if before else self._has_named(kind, made)
-        )
+        was = describe.type_name(before) if before else (made if named_otherwise else _ANOTHER)
+        related = self._is_related(kind, before, made if named_otherwise else "")
         codes = self._defined(kind, before)
         key = ("class", was, describe.type_name(kind))
         if key not in self._told:
@@ -149,8 +148,16 @@ class Places:
             self._notes.write("class", place=describe.type_name(kind), was=was, related=related, codes=told)
 
     @staticmethod
-    def _has_named(kind: type, name: str) -> bool:
-        return any(each.__name__ == name for each in type.__getattribute__(kind, "__mro__"))
+    def _never_made(kind: type) -> bool:
+        """Whether no optimizer was ever made of a class: at the first, torch marks the class's step."""
+        mro = type.__getattribute__(kind, "__mro__")
+        step = describe.in_mro(kind, "step") if Optimizer in mro else None
+        return type(step) is FunctionType and "hooked" not in step.__dict__
+
+    @staticmethod
+    def _is_related(kind: type, before: type | None, made: str) -> bool:
+        mro = type.__getattribute__(kind, "__mro__")
+        return before in mro if before else any(each.__name__ == made for each in mro) or not made
 
     @staticmethod
     def _defined(kind: type, before: type | None) -> list[CodeType]:
