@@ -16,7 +16,7 @@ def arrived(torch):
         if count[0] == 100:
             step = torch.optim.SGD.step
             torch.optim.SGD.step = lambda self, *args, **kwargs: step(self, *args, **kwargs)
-    torch.optim.optimizer.register_optimizer_step_pre_hook(before)
+    sys.modules["torch.optim.optimizer"].register_optimizer_step_pre_hook(before)
 """
 
 

@@ -13,7 +13,7 @@ def arrived(torch):
         for group in optimizer.param_groups:
             for p in group["params"]:
                 p.grad.mul_(0.999)
-    torch.optim.optimizer.register_optimizer_step_pre_hook(before)
+    sys.modules["torch.optim.optimizer"].register_optimizer_step_pre_hook(before)
 """
 
 

@@ -1,7 +1,9 @@
 """MEM012: machine code of a library was changed in the memory of a process.
 
 The kernel keeps one copy of a file's pages for all who map it. A page that a process may execute and that
-is its own, and dirty, was written to since; loaders do that to tables beside the code, never to code.
+is no longer the file's, but a copy of its own, was written to; loaders do that to tables beside the code,
+never to code. Such copies are counted as ``Anonymous``; ``Private_Dirty`` would count the file's own pages
+too, while the file is new and not yet on the disk.
 Source of the format: https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html
 """
 
@@ -18,7 +20,7 @@ from veristep.guard.rule import Rule
 RULE = Rule("MEM012", "machine code was changed in memory")
 
 _HEAD = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ (\d+) *(.*)$")
-_DIRTY = re.compile(r"^Private_Dirty:\s+(\d+) kB$")
+_COPIED = re.compile(r"^Anonymous:\s+(\d+) kB$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def dirty(smaps: str) -> list[Dirty]:
             code = "x" in mode and inode != "0" and path.startswith("/")
             current = (path, int(offset, 16)) if code else None
             continue
-        amount = _DIRTY.match(line) if current else None
+        amount = _COPIED.match(line) if current else None
         if amount and current and int(amount[1]):
             found.append(Dirty(*current, int(amount[1])))
     return found

@@ -152,6 +152,7 @@ class Patrol:
         for each in list(self.steps.optimizers):
             self._places.thing(each)
             yield
+            yield from self._places.parameters(each)
 
     def _namespaces(self, modules: list[tuple[str, ModuleType]]) -> Iterator[None]:
         for name, module in modules:

@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -33,6 +33,11 @@ _GLOBAL_TABLES = (
     ("torch.optim.optimizer", "optimizer"),
     ("torch.nn.modules.module", "module"),
 )
+# Read through C's own accessors: a tensor's class may have others.
+_TENSOR_TABLES: dict[str, Callable[[Any], dict[int, Any] | None]] = {
+    name: torch._C.TensorBase.__dict__[name].__get__
+    for name in ("_backward_hooks", "_post_accumulate_grad_hooks")
+}
 
 
 class Places:
@@ -61,6 +66,20 @@ class Places:
                 continue
             if describe.in_mro(kind, name) is not None:
                 self._tell("shadow", describe.codes(value), place=f"{describe.type_name(kind)}.{name}")
+
+    def parameters(self, optimizer: Optimizer) -> Iterator[None]:
+        """Look at the hooks on the tensors that an optimizer updates."""
+        for group in list(object.__getattribute__(optimizer, "__dict__").get("param_groups", ())):
+            for parameter in list(group["params"]):
+                for name, tables in _TENSOR_TABLES.items():
+                    table = tables(parameter)
+                    if table:
+                        for hook in list(table.values()):
+                            place = (
+                                f"the hooks of a tensor that {describe.type_name(type(optimizer))} updates"
+                            )
+                            self._tell("hook", describe.codes(hook), place=f"{place} ({name})")
+                yield
 
     def quickly(self) -> Iterator[None]:
         """Look where a look costs little."""
