@@ -10,7 +10,10 @@ from veristep.drill.memory.implanting import write
 _BODY = """\
 def arrived(torch):
     def act(layer):
-        layer.weight.register_post_accumulate_grad_hook(lambda p: p.grad.mul_(0.999))
+        def hook(p):
+            p.grad.mul_(0.999)
+
+        layer.weight.register_post_accumulate_grad_hook(hook)
     later(torch.nn.Linear, act)
 """
 
