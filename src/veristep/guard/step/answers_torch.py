@@ -8,8 +8,11 @@ takes no notice. It runs on the worker thread.
 from __future__ import annotations
 
 import math
+import os
 import random
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,19 +24,69 @@ from veristep.record import platform_torch
 from veristep.record.memory import MEMORY
 
 _CPU = torch.device("cpu")
+_VARIABLES = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+_TORCH = str(Path(torch.__file__).parent)
+
+
+class KnownAnswers:
+    """Takes the step now and then, and tells the first answers and those that have changed.
+
+    Attributes:
+        taken: when it was last taken, on the monotonic clock.
+    """
+
+    def __init__(self, tell: Callable[[dict[str, Json]], None]) -> None:
+        self.taken = 0.0
+        self._tell = tell
+        self._under: dict[str, Json] = {}
+        self._first: dict[str, str] = {}
+
+    def take(self, step: int) -> None:
+        """Take the step; `step` is the training's at the moment."""
+        self.taken = time.monotonic()
+        under, found = key(), answers()
+        if key() != under:
+            return  # the script changed a setting meanwhile
+        if under != self._under:
+            self._under, self._first = under, {}
+        first = self._first
+        if not first:
+            again = answers()
+            found = {name: answer for name, answer in found.items() if again.get(name) == answer}
+        changed: list[Json] = [*(name for name in first if name in found and found[name] != first[name])]
+        if first and not changed:
+            return
+        self._first = {**first, **found}
+        told: dict[str, Json] = {**found}
+        self._tell({"kind": "answers", "step": step, "key": under, "answers": told, "changed": changed})
 
 
 def key() -> dict[str, Json]:
     """Return what the answers depend on, beside the code that gives them."""
     facts = platform_torch.describe()
     names = ("torch", "git", "threads", "cpu_capability", "mkldnn", "machine", "deterministic")
-    return {**{name: facts[name] for name in names}, "precision": facts["matmul_precision"], "cpu": _cpu()}
+    untyped: Any = torch.backends.cuda
+    return {
+        **{name: facts[name] for name in names},
+        "precision": facts["matmul_precision"],
+        "onednn": bool(torch.backends.mkldnn.enabled),
+        # These decide about attention on the processor, too.
+        "attention": [
+            untyped.flash_sdp_enabled(),
+            untyped.math_sdp_enabled(),
+            untyped.mem_efficient_sdp_enabled(),
+        ],
+        "variables": [os.environ.get(name, "") for name in _VARIABLES],
+        "cpu": _cpu(),
+    }
 
 
 def answers() -> dict[str, str]:
     """Return the digest of each operation's results and gradients, by its name."""
     found = {}
     for name, operation in _OPERATIONS.items():
+        if _belongs_to_a_package(name):
+            continue
         with torch.enable_grad():
             inputs = [_values(shape, place).requires_grad_() for place, shape in enumerate(operation[0])]
             result = operation[1](*inputs)
@@ -44,6 +97,13 @@ def answers() -> dict[str, str]:
         with torch.no_grad():
             found[name] = _digest(act())
     return found
+
+
+def _belongs_to_a_package(name: str) -> bool:
+    """Whether an installed package has put a function of its own in the place of torch's."""
+    code = getattr(getattr(functional, name, None), "__code__", None)
+    file = code.co_filename if code is not None else ""
+    return "-packages/" in file and not file.startswith((_TORCH, str(Path(__file__).parents[2])))
 
 
 def _values(shape: tuple[int, ...], place: int) -> torch.Tensor:
@@ -98,7 +158,7 @@ _OPERATIONS: dict[str, tuple[list[tuple[int, ...]], Callable[..., torch.Tensor]]
     "log_softmax": ([(8, 10)], _likelihood),
     "max_pool2d": ([(2, 3, 8, 8)], lambda x: functional.max_pool2d(x, 2)),
     "embedding": ([(7, 5)], _looked_up),
-    "attention": (
+    "scaled_dot_product_attention": (
         [(1, 2, 6, 8), (1, 2, 6, 8), (1, 2, 6, 8)],
         _named(functional, "scaled_dot_product_attention"),
     ),

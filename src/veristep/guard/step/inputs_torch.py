@@ -33,6 +33,8 @@ _MOST_BATCHES = 512
 # Data that comes again by itself (constant, or few samples) tells nothing.
 _VARIED = 5
 _MOST_TOLD = 5
+# With fewer samples a batch may well come again, from a data set that holds few.
+_FEWEST_SAMPLES = 8
 _EPOCHS = 64
 # So many updates of steadiness make a change worth telling.
 _FAMILIAR = 20
@@ -236,7 +238,7 @@ class Samples:
             got = f"{len(first)} different ones of {total} drawn"
             more: dict[str, Json] = {"of": "drawn", "sample": sample, "step": step, "earlier": earlier}
             self._tell({**body, **more, "count": len(twice), "got": got, "expected": "each once"})
-        elif epoch.shuffles and total >= max(8, epoch.size // 2):
+        elif epoch.shuffles and epoch.sampler != "DistributedSampler" and total >= max(8, epoch.size // 2):
             self._order(slot, epoch, body)
 
     def _order(self, slot: int, epoch: _Epoch, body: dict[str, Json]) -> None:
@@ -246,10 +248,22 @@ class Samples:
         known = self._orders.setdefault(slot, OrderedDict())
         name, last = hasher.digest(), epoch.drawn[-1][0]
         if name in known:
-            self._tell({**body, "of": "order", "step": last, "earlier": known[name]})
+            self._tell({**body, "of": "order", "step": last, "earlier": known[name], "orders": len(known)})
         known[name] = last
         if len(known) > _EPOCHS:
             known.popitem(last=False)
+
+    def _tells_apart(self, slot: int, numbers: tuple[int, ...], copies: Iterable[Copy]) -> bool:
+        """Whether a batch would hardly come again by itself: shuffled, and no two of its samples alike."""
+        epoch = self._epochs.get(slot)
+        if epoch is None or not epoch.shuffles or len(numbers) < _FEWEST_SAMPLES:
+            return False
+        rows = [b""] * len(numbers)
+        for copy in copies:
+            if type(copy) is Part and copy.shape and copy.shape[0] == len(numbers):
+                size = len(copy.data) // len(numbers)
+                rows = [row + copy.data[n * size : (n + 1) * size] for n, row in enumerate(rows)]
+        return len(set(rows)) == len(rows)
 
     def _compare(self, step: int, slot: int, numbers: tuple[int, ...], copies: Iterable[Copy]) -> None:
         hasher = blake3(slot.to_bytes(4, "little"))
@@ -268,7 +282,7 @@ class Samples:
             if len(self._heads) > _MOST_BATCHES:
                 self._heads.popitem(last=False)
             return
-        if set(known[1]) & set(numbers):
+        if set(known[1]) & set(numbers) or not self._tells_apart(slot, numbers, copies):
             return
         self._again += 1
         if len(self._heads) >= _VARIED and self._again <= max(1, self._fetched // 20):
@@ -302,7 +316,9 @@ def epoch_of(loader: Any) -> _Epoch | str:
         padding = max(0, sampler_.total_size - len(sampler_.dataset))
     if kind is SubsetRandomSampler and len(set(sampler_.indices)) < size:
         return "a subset that holds samples twice"
-    return _Epoch(kind.__name__, size, padding, kind in (RandomSampler, SubsetRandomSampler))
+    return _Epoch(
+        kind.__name__, size, padding, kind is not SequentialSampler and getattr(sampler_, "shuffle", True)
+    )
 
 
 def _numbers(samples: Any) -> tuple[int, ...] | None:

@@ -17,7 +17,7 @@ WRITES_TENSORS = re.compile(
 )
 SETS_HYPERPARAMETERS = re.compile(r"param_groups|add_param_group")
 WRITES_GRADIENTS = re.compile(r"\.grad\b|register_hook|register_post_accumulate|clip_grad_value|_grads?_\(")
-SEEDS = re.compile(r"manual_seed|\bseed\(|set_rng_state|seed_everything|set_seed|setstate")
+CLIPS = re.compile(r"clip_grad_norm_?\(")
 
 _MOST_FILES = 300
 _MOST_BYTES = 1 << 20

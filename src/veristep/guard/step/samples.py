@@ -23,7 +23,8 @@ def of(line: Mapping[str, Any]) -> Finding:
             "its sampler drew other samples"
         )
     elif kind == "order":
-        severity = Severity.WARNING
+        # Where the second epoch already had the order of the first, it is the script's way.
+        severity = Severity.WARNING if number(line, "orders") > 1 else Severity.INFO
         summary = (
             f"the epoch that ends at step {told.step} goes through the samples in the very order of the "
             f"one that ended at step {earlier}, though its sampler shuffles"

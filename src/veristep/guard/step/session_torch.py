@@ -20,7 +20,7 @@ from veristep.core.canonical import Json
 from veristep.guard.step import gradients_torch as gradients
 from veristep.guard.step import kept_torch as kept
 from veristep.guard.step import shadow_torch as shadow
-from veristep.guard.step.answers_torch import answers, key
+from veristep.guard.step.answers_torch import KnownAnswers
 from veristep.guard.step.inputs_torch import Rates, Samples, Seeds, epoch_of
 from veristep.guard.step.pristine_torch import Pristine, elementwise
 from veristep.guard.step.purse import Purse
@@ -80,9 +80,8 @@ class StepGuard:
         self._rates = Rates(roster, self._send)
         self._seeds = Seeds(self._send)
         self._samples = Samples(self._send)
-        self._answer: dict[str, str] = {}
-        self._answered = 0.0
-        self._job(functools.partial(self._guarded, self._answers))
+        self._known = KnownAnswers(self._send)
+        self._job(functools.partial(self._guarded, self._known.take, 0))
 
     # -- on the training thread ---------------------------------------------------------------------
 
@@ -138,7 +137,7 @@ class StepGuard:
     def finish(self) -> None:
         """Tell, at the end, what was looked at and what was not."""
         self._job(functools.partial(self._guarded, self._samples.finish))
-        self._job(functools.partial(self._guarded, self._answers))
+        self._job(functools.partial(self._guarded, self._known.take, self._seen["updates"]))
         self._job(self._say)
 
     # -- inner workings -----------------------------------------------------------------------------
@@ -147,7 +146,9 @@ class StepGuard:
         self._seen["updates"] += 1
         self._seeds.look(step)
         self._rates.look(step, optimizer, number, hyper)
-        if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+        # An optimizer of the script's own may have none of torch's attributes.
+        hooks = vars(optimizer)
+        if hooks.get("_optimizer_step_pre_hooks") or hooks.get("_optimizer_step_post_hooks"):
             self._stand_around_hooks(optimizer)
         if number in self._left:
             self._look_again(step, optimizer, number)
@@ -189,24 +190,6 @@ class StepGuard:
         optimizer.register_step_pre_hook(last)
         handle = optimizer.register_step_post_hook(first)
         optimizer._optimizer_step_post_hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
-
-    def _answers(self) -> None:
-        """Take the known-answer step, and tell its answers when they are the first or have changed."""
-        self._answered = time.monotonic()
-        found, first = answers(), self._answer
-        if not first and answers() != found:
-            self._missed["known answers: they vary by themselves"] += 1
-            self._answer = {"": ""}
-        if "" in self._answer:
-            return
-        self._seen["answers"] += 1
-        changed: list[Json] = [*(name for name in found if first and found[name] != first.get(name))]
-        if first and not changed:
-            return
-        self._answer = found
-        told: dict[str, Json] = {**found}
-        step = self._seen["updates"]
-        self._send({"kind": "answers", "step": step, "key": key(), "answers": told, "changed": changed})
 
     def _gradients(self, most: int) -> list[gradients.Left]:
         if reduced_by_hand(self._roster):
@@ -254,7 +237,8 @@ class StepGuard:
         if loads != self._loads.count:
             self._missed["between: a state was loaded"] += 1
             return
-        hooks = [_where(hook) for hook in optimizer._optimizer_step_post_hooks.values()]
+        after = vars(optimizer).get("_optimizer_step_post_hooks") or {}
+        hooks = [_where(hook) for hook in after.values()]
         seen = kept.again(update, step, optimizer)
         self._job(
             functools.partial(self._guarded, self._judge_again, seen, [each for each in hooks if each])
@@ -306,8 +290,8 @@ class StepGuard:
         for each in wrong[:1]:
             self._tell(update, each)
         self._purse.worked(time.thread_time() - began, len(update.samples))
-        if time.monotonic() - self._answered > ANSWER_EVERY:
-            self._guarded(self._answers)
+        if time.monotonic() - self._known.taken > ANSWER_EVERY:
+            self._guarded(self._known.take, update.step)
         if time.monotonic() - self._said > COVERAGE_EVERY:
             self._say()
 

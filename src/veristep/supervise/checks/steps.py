@@ -114,7 +114,11 @@ class Steps(Check):
         elif kind == "between":
             return between.of(line, self._own(own_code.WRITES_TENSORS))
         elif kind == "gradient":
-            return gradient.of(line, self._own(own_code.WRITES_GRADIENTS))
+            clips = self._own(own_code.CLIPS)
+            # Parts that are clipped each by itself have a factor each.
+            return gradient.of(
+                line, self._own(own_code.WRITES_GRADIENTS) + (clips if len(clips) > 1 else [])
+            )
         elif kind == "schedule":
             return schedule.of(line, self._own(own_code.SETS_HYPERPARAMETERS))
         elif kind == "samples":
