@@ -30,10 +30,12 @@ def look(scene: Scene) -> Iterator[Finding]:
         if path in known or path in owned or path in scene.scripts or not scene.in_site(path):
             continue
         folder, _, name = path.rpartition("/")
-        if f"/{CACHE_FOLDER}/" in path or name.endswith(_OTHERS):
+        if name.endswith(_OTHERS):
             continue
         if folder in infos and name in NOT_PUBLISHED:
             continue
+        if f"/{CACHE_FOLDER}/" in path and not name.endswith(CODE):
+            continue  # other compilers, such as numba's, keep what they made there as well
         seen = reference.extra.get(path) == found.digest
         code = name.endswith(CODE) or ".so." in name
         severity = Severity.ERROR if code and not seen else Severity.WARNING

@@ -31,7 +31,7 @@ def look(scene: Scene, preload_file: str = PRELOAD_FILE) -> Iterator[Finding]:
 
 
 def _preloaded(path: str, where: str, variables: Mapping[str, str]) -> Finding:
-    usual = where == "LD_PRELOAD" and Path(path).name.startswith(_ALLOCATORS) and _is_usual(path)
+    usual = where == "LD_PRELOAD" and Path(path).name.startswith(_ALLOCATORS) and is_usual(path)
     del variables
     return RULE.finding(
         f"{path} is loaded into every process, by {where}",
@@ -44,7 +44,8 @@ def _preloaded(path: str, where: str, variables: Mapping[str, str]) -> Finding:
     )
 
 
-def _is_usual(path: str) -> bool:
+def is_usual(path: str) -> bool:
+    """Whether a path is a bare name, or lies where the system's packages do."""
     return "/" not in path or os.path.realpath(path).startswith(_USUAL)
 
 
@@ -61,7 +62,7 @@ def _folder(folder: str, scene: Scene) -> Iterator[Finding]:
         path = f"{folder}/{name}"
         yield RULE.finding(
             f"{path} is found before the {name} that is installed, by LD_LIBRARY_PATH",
-            severity=Severity.WARNING if _is_usual(path) else Severity.ERROR,
+            severity=Severity.WARNING if is_usual(path) else Severity.ERROR,
             suspects=suspects.of_file(Path(path), how="LD_LIBRARY_PATH names its folder"),
             path=path,
             expected=f"the {name} that a distribution brings",

@@ -14,7 +14,7 @@ from typing import Any
 from veristep.core.checks import Tally
 from veristep.core.verdicts import Finding
 from veristep.errors import NotFoundError, VeristepError
-from veristep.guard.env import layout
+from veristep.guard.env import injection, layout
 from veristep.guard.env.layout import Layout
 from veristep.guard.policy import Action
 from veristep.supervise.boot import byte_code_folder
@@ -158,7 +158,11 @@ def variables(environment: Mapping[str, str], boot: str = "") -> dict[str, str]:
     if found.get("PYTHONPYCACHEPREFIX") == str(byte_code_folder(environment)):
         del found["PYTHONPYCACHEPREFIX"]
     wanted = ("PYTHON", "LD_", "HOME", "BASH_ENV")
-    return {name: value for name, value in found.items() if name.startswith(wanted)}
+    return {
+        name: value
+        for name, value in found.items()
+        if name.startswith(wanted) or name in injection.VARIABLES
+    }
 
 
 def _sum(one: Tally, other: Tally) -> Tally:
