@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,3 +55,24 @@ def classifier(desk: Desk) -> Path:
     """An ordinary training script with a loader and checkpoints."""
     shutil.copy(SCRIPTS / "digits.npz", desk.work)
     return Path(shutil.copy(SCRIPTS / "classifier_loader.py", desk.work))
+
+
+@pytest.fixture
+def agent(tmp_path: Path, desk: Desk) -> Iterator[str]:
+    """A node agent on a socket of its own, in a process of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("the node agent has to be root")
+    path = str(tmp_path / "agent.sock")
+    command = [sys.executable, "-m", "veristep.cli.main", "agent", "--socket", path]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    desk.environment["VERISTEP_AGENT"] = path
+    assert process.stderr is not None
+    said = b"".join(process.stderr.readline() for _ in range(4))
+    try:
+        if b"not covered" in said:
+            pytest.skip(f"this kernel does not let: {said.decode()}")
+        desk.wait_for(lambda: Path(path).exists() or process.poll())
+        yield path
+    finally:
+        process.terminate()
+        process.communicate()

@@ -137,6 +137,7 @@ def test_a_python_child_without_the_guard_is_named(desk: Desk) -> None:
     assert "-I -S" in suspect(found, "command")
 
 
+@pytest.mark.long
 def test_a_program_and_a_connection_no_run_before_knew_are_told(desk: Desk) -> None:
     for _ in range(3):
         process, _target = running(desk)

@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,27 +36,6 @@ while not os.path.exists("stop"):
     time.sleep(0.02)
 print(memory.value.decode())
 """
-
-
-@pytest.fixture
-def agent(tmp_path: Path, desk: Desk) -> Iterator[str]:
-    """A node agent on a socket of its own, in a process of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("the node agent has to be root")
-    path = str(tmp_path / "agent.sock")
-    command = [sys.executable, "-m", "veristep.cli.main", "agent", "--socket", path]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    desk.environment["VERISTEP_AGENT"] = path
-    assert process.stderr is not None
-    said = b"".join(process.stderr.readline() for _ in range(4))
-    try:
-        if b"not covered" in said:
-            pytest.skip(f"this kernel does not let: {said.decode()}")
-        desk.wait_for(lambda: Path(path).exists() or process.poll())
-        yield path
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 def begin(desk: Desk) -> tuple[subprocess.Popen[bytes], Target, int]:

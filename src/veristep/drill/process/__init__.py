@@ -29,7 +29,20 @@ class Target:
     Attributes:
         pid: its number.
         folder: for what the attack needs.
+        address: of seven bytes of its memory that may be written.
     """
 
     pid: int
     folder: Path
+    address: int = 0
+
+    @classmethod
+    def of(cls, folder: Path) -> Target:
+        """Return the process whose number, and that address, stand in the file ``pid`` of the folder."""
+        words = (folder / "pid").read_text(encoding="ascii").split()
+        return cls(int(words[0]), folder, int(words[1]) if len(words) > 1 else 0)
+
+    @property
+    def path(self) -> Path:
+        """Where the kernel shows it."""
+        return Path(f"/proc/{self.pid}")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from veristep.drill.process import Target
@@ -83,6 +83,12 @@ def go_on(target: Target) -> None:
     os.kill(target.pid, signal.SIGCONT)
 
 
+def go_on_if_there(folder: Path) -> None:
+    """Have the process of a folder go on, if there still is one."""
+    with suppress(OSError, ValueError):
+        go_on(Target.of(folder))
+
+
 def trace(target: Target) -> subprocess.Popen[bytes]:
     """Attach to it as a debugger, without stopping it; return the tracer, which has to be killed."""
     tracer = _script(target, "tracer.py", _TRACER, target.pid)
@@ -90,6 +96,12 @@ def trace(target: Target) -> subprocess.Popen[bytes]:
     if tracer.stdout.readline() != b"traced\n":
         raise OSError("the kernel does not let a process trace another")
     return tracer
+
+
+def let_go(tracer: subprocess.Popen[bytes]) -> None:
+    """End a tracer."""
+    tracer.kill()
+    tracer.communicate()
 
 
 def kill_from_another_session(target: Target) -> int:
@@ -129,6 +141,14 @@ def add_key(home: Path) -> Path:
     with keys.open("a", encoding="utf-8") as file:
         file.write("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIrehearsal rehearsal\n")
     return keys
+
+
+def add_unit(home: Path) -> Path:
+    """Add a unit to those of a user; return the file."""
+    unit = home / ".config/systemd/user/rehearsal.service"
+    unit.parent.mkdir(parents=True, exist_ok=True)
+    unit.write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
+    return unit
 
 
 def opens_doors(folder: Path) -> Path:

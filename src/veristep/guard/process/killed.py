@@ -12,7 +12,7 @@ RULE = Rule("PROC005", "A process of the run was killed", Severity.WARNING)
 
 def of(
     pid: int, number: int, sender: str, also: tuple[Suspect, ...], *, detail: str = "",
-    severity: Severity | None = None,
+    severity: Severity | None = None, memory: str = "",
 ) -> Finding:  # fmt: skip
     """Return the finding.
 
@@ -23,9 +23,10 @@ def of(
         also: suspects.
         detail: what else is known.
         severity: if another than the rule's.
+        memory: what is known of memory that ran out.
     """
     name = name_of(number)
-    by = f"sent by {sender}" if sender else "by whom is not known"
+    by = f"sent by {sender}" if sender else memory or "by whom is not known"
     return RULE.finding(
         f"process {pid} was killed by {name}, {by}",
         severity=severity,

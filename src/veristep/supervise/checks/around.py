@@ -168,8 +168,8 @@ class Around(Check):
         memory = OutOfMemory.now().since(self._memory)
         if asked or memory:
             # A scheduler that asked first kills later; for want of memory the kernel kills.
-            return [killed.of(pid, signal.SIGKILL, memory or "who asked it to end before", (),
-                              detail=memory, severity=Severity.INFO)]  # fmt: skip
+            why = memory or "after it had been asked to end"
+            return [killed.of(pid, signal.SIGKILL, "", (), detail=why, severity=Severity.INFO, memory=why)]
         return [killed.of(pid, signal.SIGKILL, "", ())]
 
     def _wrote(self, path: str) -> None:

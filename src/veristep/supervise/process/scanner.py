@@ -8,6 +8,7 @@ from pathlib import Path
 
 from veristep.core.verdicts import Finding, Severity, Suspect
 from veristep.guard.process import connection, listener, stopped, traced, unknown_child
+from veristep.record.shared import BEAT_PREFIX
 from veristep.supervise.process import sockets, table
 from veristep.supervise.process.baseline import Baseline
 from veristep.supervise.process.sockets import Socket
@@ -28,7 +29,6 @@ class Scanner:
     Attributes:
         baseline: what earlier runs of the project did.
         command: the run's, in words.
-        training: processes that take steps.
         seen: every process of the run, with when it was started.
         root: the process of the command.
     """
@@ -37,7 +37,6 @@ class Scanner:
     command: Sequence[str] = ()
     root: int = 0
     seen: dict[int, int] = field(default_factory=dict)
-    training: set[int] = field(default_factory=set)
     _stopped: dict[int, float] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _programs: dict[int, str] = field(default_factory=dict)
@@ -164,7 +163,7 @@ class Scanner:
         why = f"none of the {self.baseline.runs} runs before did" if unknown else "others can reach it"
         also = table.suspects(pid, "it holds the listening socket")
         # A training process listens for other ranks, whether its variables say that it is one or not.
-        severity = Severity.INFO if pid in self.training and not unknown else None
+        severity = Severity.INFO if _trains(pid) and not unknown else None
         return [listener.of(pid, name, door.address, door.port, also, why, severity=severity)]
 
     def _first(self, what: str, which: str) -> bool:
@@ -185,3 +184,11 @@ def _is_rank(pid: int) -> bool:
         return True
     command = table.command(pid)
     return "torchrun" in command or "torch.distributed.run" in command or "accelerate" in command
+
+
+def _trains(pid: int) -> bool:
+    """Whether a process takes steps: it has mapped its heartbeat (`record.shared`)."""
+    try:
+        return f"/{BEAT_PREFIX}" in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
