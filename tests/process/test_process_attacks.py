@@ -10,6 +10,7 @@ import pytest
 
 from desk import Desk
 from veristep.drill.attack import Attack, family
+from veristep.drill.process import Target
 from veristep.drill.process import acts_on_a_process as acts
 
 WAITING = ("PROC001", "PROC002", "PROC013")
@@ -46,7 +47,7 @@ def test_an_attack_on_a_running_process_is_found(
     time.sleep(1.5)  # a run that is under way
     if attack.rule == "PROC004" and os.environ.get("VERISTEP_AGENT", "") == "":
         # Without the agent a tracer has to stay for a look.
-        target = acts.Target.of(desk.folder)
+        target = Target.of(desk.folder)
         tracer = acts.trace(target)
         desk.wait_for(lambda: attack.rule in desk.err(), SECONDS)
         acts.let_go(tracer)
