@@ -8,6 +8,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +34,10 @@ _MOST_BATCHES = 512
 # Data that comes again by itself (constant, or few samples) tells nothing.
 _VARIED = 5
 _MOST_TOLD = 5
+_MOST_PLACES = 50
+_OWN = str(Path(__file__).parents[2])
+_TORCH = str(Path(torch.__file__).parent)
+_compiling = torch.compiler.is_compiling
 # With fewer samples a batch may well come again, from a data set that holds few.
 _FEWEST_SAMPLES = 8
 _EPOCHS = 64
@@ -124,6 +129,7 @@ class Seeds:
         self._seen = 0
         self._seed = torch.initial_seed()
         self._told: dict[tuple[str, int], int] = {}
+        self._restorers: set[str] = set()
         self._follow()
 
     def look(self, step: int) -> None:
@@ -135,31 +141,35 @@ class Seeds:
         self._seed, self._seen = seed, self._calls
 
     def _follow(self) -> None:
-        places: list[tuple[Any, str]] = [(random, "seed"), (random, "setstate")]
-        for name in ("manual_seed", "seed", "set_rng_state"):
+        # Putting a state back is what compilers and checkpointing do all the time; what comes again by it
+        # is seen in the states themselves.
+        places: list[tuple[Any, str]] = [(random, "seed")]
+        states: list[tuple[Any, str]] = [(torch, "set_rng_state"), (torch.random, "set_rng_state")]
+        for name in ("manual_seed", "seed"):
             places += [(torch, name), (torch.random, name)]
         numpy = sys.modules.get("numpy")
         if numpy is not None:
-            places += [(numpy.random, "seed"), (numpy.random, "set_state")]
-        for module, name in places:
+            places.append((numpy.random, "seed"))
+        for module, name in (*places, *states):
             original = getattr(module, name)
             if not hasattr(original, "_veristep_follows"):
-                setattr(module, name, self._followed(original, f"{module.__name__}.{name}"))
+                called = self._called if (module, name) in places else self._put_back
+                setattr(module, name, _followed(original, f"{module.__name__}.{name}", called))
 
-    def _followed(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def seeding(*args: Any, **kwargs: Any) -> Any:
-            self._called(sys._getframe(1), name, args)
-            return original(*args, **kwargs)
-
-        seeding._veristep_follows = True  # type: ignore[attr-defined]
-        return seeding
+    def _put_back(self, frame: Any, name: str, _args: Any) -> None:
+        self._calls += 1
+        file = frame.f_code.co_filename
+        if file not in self._restorers and len(self._restorers) < _MOST_PLACES:
+            self._restorers.add(file)
+            body: dict[str, Json] = {"kind": "seed", "step": self._step, "file": file, "function": name}
+            if not file.startswith(_TORCH):
+                self._tell({**body, "put_back": True})
 
     def _called(self, frame: Any, name: str, args: Any) -> None:
         self._calls += 1
         where = frame.f_code.co_filename, frame.f_lineno
         count = self._told[where] = self._told.get(where, 0) + 1
-        if count <= _MOST_TOLD and len(self._told) < 1000:
+        if count <= _MOST_TOLD and len(self._told) < _MOST_PLACES and not where[0].startswith(_OWN):
             seed = repr(args[0])[:80] if args and isinstance(args[0], int) else ""
             self._tell(
                 {
@@ -171,6 +181,19 @@ class Seeds:
                     "seed": seed,
                 }
             )
+
+
+def _followed(
+    original: Callable[..., Any], name: str, called: Callable[[Any, str, Any], None]
+) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def seeding(*args: Any, **kwargs: Any) -> Any:
+        if not _compiling():
+            called(sys._getframe(1), name, args)
+        return original(*args, **kwargs)
+
+    seeding._veristep_follows = True  # type: ignore[attr-defined]
+    return seeding
 
 
 @dataclass(slots=True)

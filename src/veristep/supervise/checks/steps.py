@@ -39,6 +39,7 @@ _RULES = (
 )
 _INSTALLED = re.compile(r"/(?:site|dist)-packages/|/lib/python3\.\d+/|^<frozen ")
 _LEARNED = "learned now: nothing was known of this build and processor"
+_MOST_SEEDS = 10
 # Notes of one rule in one run: what a script does by habit is said, not repeated.
 _MOST_NOTES = 6
 
@@ -63,7 +64,7 @@ class Steps(Check):
         self._notes: Counter[str] = Counter()
         self._seeded: Counter[str] = Counter()
         self._signals = Signals()
-        self._answered = self._learned = 0
+        self._answered = self._learned = self._foreign = 0
 
     def hear(self, line: Mapping[str, Any]) -> list[Finding]:
         """Make findings of what processes tell."""
@@ -150,7 +151,10 @@ class Steps(Check):
         if own or _INSTALLED.search(file):
             self._seeded[stream] += 1
             return None
-        return reseeded.of_call(line)
+        if line.get("put_back"):
+            return None  # what comes again by it is told as such
+        self._foreign += 1
+        return reseeded.of_call(line) if self._foreign <= _MOST_SEEDS else None
 
     def _step(self, line: Mapping[str, Any]) -> Finding | None:
         stream, rng, number = str(line.get("stream")), line.get("rng"), line.get("step")
