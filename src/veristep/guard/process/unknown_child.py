@@ -7,13 +7,13 @@ from veristep.guard.rule import Rule
 
 RULE = Rule("PROC008", "The run started a program that no run before it did", Severity.WARNING)
 
-# What trainings start to learn about the machine, to compile, and to name their commit: a note when new.
-HARMLESS = frozenset(
+# Programs of the system that carry something out, or let somebody in; the others tell about the machine,
+# compile, or copy, and are a note when they are new.
+TELLING = frozenset(
     (
-        "git", "uname", "gcc", "g++", "cc", "c++", "clang", "cc1", "cc1plus", "ld", "as", "collect2",
-        "nvidia-smi", "rocm-smi", "amd-smi", "lscpu", "lspci", "ptxas", "nvcc", "cicc", "which",
-        "hostname", "df", "cat", "ls", "stty", "tput", "getconf", "file", "sleep", "ninja", "cmake",
-        "numactl", "lsb_release", "ldconfig", "gpustat", "dash", "bash", "sh", "x86_64-linux-gnu-ld.bfd",
+        "nc", "nc.openbsd", "nc.traditional", "ncat", "socat", "telnet", "ssh", "sshd", "scp", "sftp",
+        "rsync", "curl", "wget", "crontab", "at", "batch", "gdb", "strace", "ltrace", "su", "sudo",
+        "chpasswd", "xterm", "openssl", "busybox", "insmod", "kexec", "screen", "tmux", "ngrok", "chisel",
     )
 )  # fmt: skip
 

@@ -60,7 +60,7 @@ class Waits(Check):
         for note in self._notes.new():
             try:
                 found += self._stalls.hear(note)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 self._notes.broken += 1
         return found
 

@@ -33,7 +33,7 @@ class Notes:
         for line in whole.split(b"\n") if whole else ():
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 self.broken += 1
                 continue
             if isinstance(value, dict):

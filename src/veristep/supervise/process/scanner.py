@@ -114,8 +114,10 @@ class Scanner:
             also += (Suspect("parent", f"{parent.pid} {table.command(parent.pid)}", "who started it"),)
         command = table.command(process.pid)
         file = Suspect("file", table.program(process.pid), "what it executes")
-        harmless = name in unknown_child.HARMLESS and file.value.startswith(("/usr/", "/bin/", "/lib"))
-        severity = Severity.INFO if harmless else None
+        ordinary = _is_systems(file.value) and Path(file.value).name not in unknown_child.TELLING
+        # The run's own interpreter is guarded, or told of as one that is not.
+        own = file.value == table.program(self.root)
+        severity = Severity.INFO if ordinary or own else None
         runs = self.baseline.runs
         return [unknown_child.of(process.pid, name, command, runs, (file, *also), severity=severity)]
 
@@ -192,3 +194,13 @@ def _trains(pid: int) -> bool:
         return f"/{BEAT_PREFIX}" in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
+
+
+def _is_systems(program: str) -> bool:
+    """Whether a program is one of the system's, which only root can have put there."""
+    try:
+        status = Path(program).stat()
+    except OSError:
+        return False
+    systems = program.startswith(("/usr/", "/bin/", "/sbin/", "/lib"))
+    return systems and status.st_uid == 0 and not status.st_mode & 0o022

@@ -16,35 +16,43 @@ from veristep.supervise.checks.protocol import Subject
 from veristep.supervise.code import Code
 
 _SITES = ("site-packages", "dist-packages")
+COMPILE_CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 _DPKG = Path("/var/lib/dpkg/info")
 
 
 class Owners:
     """Answers whose a file is, each file once; the answer of a file that changed meanwhile may be old."""
 
-    def __init__(self, own: Iterable[str] = (), standard: Iterable[str] = ()) -> None:
+    def __init__(
+        self, own: Iterable[str] = (), standard: Iterable[str] = (), made: Iterable[str] = ()
+    ) -> None:
         """Remember what is known.
 
         Args:
             own: paths of the run's own files, as recorded.
             standard: folders of the standard library.
+            made: folders that torch writes the code into that it makes of the run's own.
         """
         self._own = {os.path.realpath(path) for path in own}
         self._standard = set(standard)
+        self._made = tuple(os.path.realpath(folder) + os.sep for folder in made if folder)
         self._known: dict[str, Whose] = {}
         self._records: dict[str, dict[str, str]] = {}
 
     @classmethod
     def of(cls, subject: Subject) -> Owners:
         """Return them for a run, with its code as it was recorded."""
+        # Who else can write there is another check's question (`compile_cache`).
+        made = [subject.environment.get(name, "") for name in COMPILE_CACHES]
         try:
             opened = next(subject.ledger.entries(run=subject.run, kind="run.opened"))
             objects = opened.body["objects"]
             name = str(objects["code"]) if isinstance(objects, Mapping) else ""
             code = Code.from_bytes(subject.ledger.objects.read(name))
         except (StopIteration, KeyError, TypeError, OSError, VeristepError):
-            return cls()
-        return cls(os.path.join(code.root, file.path) for file in code.files)  # noqa: PTH118
+            return cls(made=made)
+        own = (os.path.join(code.root, file.path) for file in code.files)  # noqa: PTH118
+        return cls(own, made=made)
 
     def add_standard(self, folders: Iterable[str]) -> None:
         """Learn where an interpreter of the run has its standard library."""
@@ -66,7 +74,7 @@ class Owners:
         if file.startswith("<") or not file:
             return Whose.GENERATED
         path = os.path.realpath(file)
-        if path.startswith(package_folder() + os.sep):
+        if path.startswith((package_folder() + os.sep, *self._made)):
             return Whose.LIBRARY
         site = _site(path)
         if site:
