@@ -16,7 +16,9 @@ NOTES = {"CODE002", "CODE006", "CODE007"}
 @pytest.mark.parametrize("attack", family("code"), ids=lambda attack: attack.name)
 def test_the_attack_is_found_by_its_rule_at_its_file(code: CodeRepository, attack: Attack) -> None:
     path = attack.plant(code.repo)
-    modules = [path] if path.suffix == ".py" and path.name not in ("model.py", "train.py") else []
+    modules = (
+        [path] if path.suffix == ".py" and path.name not in ("model.py", "train.py", "loss.py") else []
+    )
     read = [path] if path.suffix == ".yaml" else []
     found = code.run(modules, read)
     mine = [each for each in found if each.rule == attack.rule and str(path) == each.evidence["path"]]

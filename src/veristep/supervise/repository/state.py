@@ -18,6 +18,7 @@ from veristep.supervise.repository import git
 
 MAX_FILE_BYTES = 256 << 20
 MAX_FILES = 200_000
+_MOST_DEEP = 5
 _LFS = re.compile(
     rb"\Aversion https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
@@ -50,7 +51,7 @@ class RepositoryState:
     Attributes:
         root: its top folder.
         commit: what is checked out; empty without any.
-        tracked: files of the commit.
+        tracked: files of the commit, and of submodules.
         edits: of them.
         submodules: per path the commit that is named and the one that is checked out, where these differ.
         not_compared: files that are too large or cannot be read.
@@ -64,8 +65,16 @@ class RepositoryState:
     not_compared: int
 
 
-def look(folder: Path) -> RepositoryState | None:
-    """Return the state of the repository around a folder; None when there is none, or git refuses it."""
+def look(folder: Path, depth: int = 0) -> RepositoryState | None:
+    """Return the state of the repository around a folder; None when there is none, or git refuses it.
+
+    Files of submodules that are checked out count as the repository's: they are compared with the commit
+    that the submodule is at.
+
+    Args:
+        folder: in the working tree.
+        depth: how many repositories it is a submodule of.
+    """
     root = git.text(git.run(folder, "rev-parse", "--show-toplevel"))
     if not root:
         return None
@@ -75,6 +84,7 @@ def look(folder: Path) -> RepositoryState | None:
     flags = _flags(Path(root))
     tracked: set[str] = set()
     edits: list[Edit] = []
+    nested: list[Edit] = []
     submodules: list[tuple[str, str, str]] = []
     not_compared = max(0, len(listed) - MAX_FILES)
     for line in listed[:MAX_FILES]:
@@ -85,6 +95,12 @@ def look(folder: Path) -> RepositoryState | None:
             is_own = (Path(root) / path / ".git").exists()
             if is_own and now != blob:
                 submodules.append((path, blob, now))
+            inside = look(Path(root) / path, depth + 1) if is_own and depth < _MOST_DEEP else None
+            if inside is not None and inside.root != root:
+                tracked |= {f"{path}/{each}" for each in inside.tracked}
+                nested += [replace(each, path=f"{path}/{each.path}") for each in inside.edits]
+                submodules += [(f"{path}/{one}", was, is_now) for one, was, is_now in inside.submodules]
+                not_compared += inside.not_compared
             continue
         tracked.add(path)
         compared = _compare(Path(root) / path, mode, algorithm)
@@ -93,7 +109,9 @@ def look(folder: Path) -> RepositoryState | None:
         elif compared != blob:
             edits.append(Edit(path, blob, compared, flags.get(path, "")))
     found = _explained(Path(root), edits, algorithm, _hides_all(Path(root)))
-    return RepositoryState(root, commit, frozenset(tracked), found, tuple(submodules), not_compared)
+    return RepositoryState(
+        root, commit, frozenset(tracked), (*found, *nested), tuple(submodules), not_compared
+    )
 
 
 def _flags(root: Path) -> dict[str, str]:
