@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -33,6 +34,14 @@ MAX_TOLD = 20
 COVERAGE_EVERY = 5.0
 # How often the known-answer step is taken again: it takes about 10 ms of the worker's processor time.
 ANSWER_EVERY = 60.0
+
+
+@dataclass(slots=True)
+class Habit:
+    """How often something was compared for one optimizer, and how often it differed."""
+
+    compared: int = 0
+    differed: int = 0
 
 
 class StepGuard:
@@ -73,6 +82,7 @@ class StepGuard:
         # Per optimizer: its last samples, and how often a state had been loaded then.
         self._left: dict[int, tuple[shadow.Update, int]] = {}
         self._hooked: set[int] = set()
+        self._habits: defaultdict[str, Habit] = defaultdict(Habit)
         # For the update that is ahead: how many tensors are looked at, and their gradients after backward.
         self._most: int | None = None
         self._grads: list[gradients.Left] = []
@@ -210,11 +220,13 @@ class StepGuard:
 
     def _judge_gradients(self, step: int, left: list[gradients.Left]) -> None:
         self._seen["gradients"] += 1
+        habit = self._habits[f"gradients {left[0].optimizer}"]
+        habit.compared += 1
         found = gradients.altered(left)
         if found is None:
             return
-        self._seen["gradients altered"] += 1
-        count = self._seen["gradients altered"]
+        habit.differed += 1
+        count = habit.differed
         if count > 5 and count & (count - 1):
             return
         name = self._roster.names().get(id(found.left.parameter), "?")
@@ -227,7 +239,7 @@ class StepGuard:
                 "usual": found.usual,
                 "expected": found.expected,
                 "got": found.got,
-                "compared": self._seen["gradients"],
+                "compared": habit.compared,
                 "altered": count,
             }
         )
@@ -246,11 +258,13 @@ class StepGuard:
 
     def _judge_again(self, seen: kept.Again, hooks: list[str]) -> None:
         self._seen["between"] += 1
+        habit = self._habits[f"between {seen.update.optimizer}"]
+        habit.compared += 1
         found = kept.changes(seen)
         if not found:
             return
-        self._seen["between changed"] += 1
-        count = self._seen["between changed"]
+        habit.differed += 1
+        count = habit.differed
         if count > 5 and count & (count - 1):
             return
         change = found[0]
@@ -267,7 +281,7 @@ class StepGuard:
                 "wrong": change.wrong,
                 "before": change.before,
                 "after": change.after,
-                "compared": self._seen["between"],
+                "compared": habit.compared,
                 "changed": count,
                 "hooks": places,
             }
