@@ -82,6 +82,10 @@ def test_workers_hand_each_other_functions() -> None:
 def test_ranks_may_gather_classes_and_never_commands() -> None:
     assert ruled("os", "system", Source.COLLECTIVE) == EXECUTES
     assert ruled("somebody.classes", "Metric", Source.COLLECTIVE) == ""
+    rendezvous = "torch.distributed.elastic.rendezvous.dynamic_rendezvous"
+    assert ruled(rendezvous, "_RendezvousState", Source.COLLECTIVE) == "", (
+        "torchrun starts no rank without it"
+    )
 
 
 def test_own_code_passes_and_an_unknown_package_is_told_of(tmp_path: Path) -> None:
