@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import Lab, python
+from lab import Lab, python, torchrun
 from veristep.case import audited
 from veristep.core.verdicts import Finding, Severity
+from veristep.drill import reversed_update
 from veristep.drill.attack import Attack, family
 from veristep.drill.step import ACT_AT, SCRIPT
 from veristep.ledger.log import Ledger
@@ -57,3 +58,14 @@ def test_the_attack_is_found_by_its_rule_with_its_step(attack: Attack, lab: Lab)
 
 def test_the_training_without_an_attack_raises_nothing(lab: Lab) -> None:
     assert trained(lab, None) == []
+
+
+@pytest.mark.long
+def test_an_attack_on_one_of_two_ranks_is_found_with_its_rank(lab: Lab) -> None:
+    lab.script("ddp")
+    implant = reversed_update.plant(lab.folder / "implant", steps=[11], rank=1).parent
+    command = torchrun("ddp.py", "--steps", "20")
+    done = lab.veristep("run", "--digests", "full", "--", *command, extra={"PYTHONPATH": str(implant)})
+    assert done.status == 0, done.err
+    updates = [each for each in found_in(lab) if each.rule == "STEP002"]
+    assert [(each.step, each.rank) for each in updates] == [(11, 1)]
