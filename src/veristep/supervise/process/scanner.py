@@ -15,6 +15,9 @@ from veristep.supervise.process.sockets import Socket
 
 # Looked at in this many seconds: who holds which socket is the dearest to know.
 SOCKETS_SECONDS = 2.0
+LOOKS_AT_SOCKET = 5
+# New processes are looked for so often: the children of every thread have to be asked for.
+TREE_SECONDS = 1.9
 # A process is stopped when it is in two looks, as far apart as this at least.
 STOPPED_SECONDS = 0.9
 # Between two looks of ours: more means that we were stopped, or starved, ourselves.
@@ -40,7 +43,11 @@ class Scanner:
     _stopped: dict[int, float] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _programs: dict[int, str] = field(default_factory=dict)
+    _alive: list[int] = field(default_factory=list)
+    _names: dict[int, str] = field(default_factory=dict)
+    _full_at: float = float("-inf")
     _sockets: set[int] = field(default_factory=set)
+    _fresh: dict[int, int] = field(default_factory=dict)
     _looked: float = 0.0
     _held: bool = False
     _sockets_at: float = 0.0
@@ -51,7 +58,10 @@ class Scanner:
         self._looked = now
         if ourselves_held_up:
             self._stopped.clear()
-        processes = {each.pid: each for each in self._all()}
+        full = now - self._full_at >= TREE_SECONDS
+        if full:
+            self._full_at = now
+        processes = {each.pid: each for each in (self._all() if full else self._known())}
         found: list[Finding] = []
         for process in processes.values():
             self.seen.setdefault(process.pid, table.started(process.pid))
@@ -67,6 +77,11 @@ class Scanner:
         self._held = held
         self._stopped.clear()
 
+    def _known(self) -> list[table.Process]:
+        """Return the processes that are known and live, without a look for new ones."""
+        found = (table.look(pid) for pid in self._alive)
+        return [each for each in found if each is not None]
+
     def _all(self) -> list[table.Process]:
         found = list(table.tree(self.root)) if self.root else []
         known = {each.pid for each in found}
@@ -76,6 +91,7 @@ class Scanner:
             if process is not None and table.started(pid) == self.seen[pid]:
                 found += [each for each in table.tree(pid) if each.pid not in known]
                 known |= {each.pid for each in found}
+        self._alive = [each.pid for each in found]
         return found
 
     def _state(self, process: table.Process, now: float) -> list[Finding]:
@@ -99,6 +115,10 @@ class Scanner:
 
     def _program(self, process: table.Process, all_: Mapping[int, table.Process]) -> list[Finding]:
         # A child is first what its parent is, and then what it executes: it is judged at its second look.
+        # The kernel's name changes with what is executed: while it stays, nothing has to be read.
+        if self._names.get(process.pid) == process.name:
+            return []
+        self._names[process.pid] = process.name
         name = table.known_as(process.pid)
         before = self._programs.get(process.pid)
         self._programs[process.pid] = name
@@ -128,17 +148,20 @@ class Scanner:
         return len(words) > 1 and words[-1] in asked
 
     def _doors(self, pids: Sequence[int]) -> list[Finding]:
-        everything = sockets.table(self.root)
-        new = {each.inode: each for each in everything if each.inode not in self._sockets}
-        if not new:
+        # The kernel takes ten milliseconds to write its tables down: only when somebody has a new socket.
+        mine = {pid: sockets.held(pid) - self._sockets for pid in pids}
+        if not any(mine.values()):
             return []
-        incoming = sockets.incoming(everything)
+        everything = sockets.table(self.root)
+        new, incoming = {each.inode: each for each in everything}, sockets.incoming(everything)
         found: list[Finding] = []
-        for pid in pids:
-            mine = sockets.held(pid)
-            for inode in mine & new.keys():
-                self._sockets.add(inode)
-                if inode not in incoming:
+        for pid, inodes in mine.items():
+            for inode in inodes:
+                looks = self._fresh[inode] = self._fresh.get(inode, 0) + 1
+                # One that is in no table may listen, or be connected, a moment later.
+                if inode in new or looks >= LOOKS_AT_SOCKET:
+                    self._sockets.add(inode)
+                if inode in new and inode not in incoming:
                     found += self._door(pid, new[inode])
         return found
 
