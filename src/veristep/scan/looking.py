@@ -8,7 +8,7 @@ from typing import Protocol
 
 from veristep.scan.names import Names
 from veristep.scan.seen import Notes, Outcome, Seen, Sort
-from veristep.scan.source import Source
+from veristep.scan.source import ShortError, Source
 
 # Archives in archives; a real one has two or three levels.
 MOST_DEPTH = 8
@@ -42,8 +42,17 @@ class Item:
     spans: list[tuple[int, int]] = field(default_factory=list)
 
     def claim(self, start: int = 0, stop: int | None = None) -> None:
-        """Account for a stretch; without a place, for all of it."""
-        self.spans.append((start, self.source.size if stop is None else stop))
+        """Account for a stretch; without a place, for all of it.
+
+        Raises:
+            ShortError: the file ends within it, so it is not what it is described as.
+        """
+        stop = self.source.size if stop is None else stop
+        if stop > self.source.size or stop < start:
+            raise ShortError(
+                f"bytes {start:,} to {stop:,} are described, and the file ends at byte {self.source.size:,}"
+            )
+        self.spans.append((start, stop))
 
     def unclaimed(self) -> tuple[int, int] | None:
         """Return the first stretch that nobody accounted for and that is not zeros; None for no such."""
@@ -67,7 +76,7 @@ class Looking:
         names: what pickles may name.
         dispatch: looks at a member, whatever it is, and returns what it is in words.
         notes: takes what is seen.
-        unpacked, members: used of their bounds.
+        unpacked, members, stretches: used of their bounds.
         needs: kinds of packing that could be looked into with a package that is not loaded.
     """
 
@@ -76,6 +85,7 @@ class Looking:
     notes: Notes = field(default_factory=Notes)
     unpacked: int = 0
     members: int = 0
+    stretches: int = 0
     needs: set[str] = field(default_factory=set)
 
     def note(self, item: Item, sort: Sort, outcome: Outcome, text: str, detail: str = "") -> None:

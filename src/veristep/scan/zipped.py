@@ -8,6 +8,7 @@ which they could differ is told, whatever is in it. Source: PKWARE's APPNOTE 6.3
 from __future__ import annotations
 
 import bz2
+import contextlib
 import itertools
 import re
 import struct
@@ -20,6 +21,7 @@ STORED, DEFLATED, _BZIP2 = 0, 8, 12
 METHODS = {0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
+_DESCRIBED = b"PK\x07\x08"
 _COMMENT = 0xFFFF
 _BIG, _BIG16 = 0xFFFFFFFF, 0xFFFF
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 1 << 0, 1 << 3, 1 << 11
@@ -27,6 +29,14 @@ _LINK = 0o120000
 # Left out: version needed, time, date, disk, internal attributes.
 _CENTRAL_FIELDS = struct.Struct("<H2xHH4xIIIHHH4xII")
 MOST_ENTRIES = 100_000
+# Extra fields of real archives, with the most bytes of each: 64-bit sizes, times and owners of several
+# systems, encryption, the mark of Java's archives; then torch's padding. Sources: APPNOTE 4.5, 4.6;
+# Info-ZIP's ``extrafld.txt``; torch's ``caffe2/serialize/inline_container.cc``.
+_EXTRA = {
+    0x0001: 28, 0x000A: 32, 0x000D: 12, 0x5455: 13, 0x5855: 12, 0x7855: 4, 0x7875: 24, 0x9901: 7,
+    0xCAFE: 0,
+}  # fmt: skip
+_PADDING = 0x4246
 
 
 class NotZipError(Exception):
@@ -68,6 +78,8 @@ class Directory:
         before, after: bytes before the first member and after the end that belong to nothing.
         starts: where the directory itself begins.
         own: the stretches of the directory and of what says where it ends.
+        comments: of the archive and of members, by the member's name.
+        strange: what extra fields of members have that no writer is known to put there, by name.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -76,6 +88,8 @@ class Directory:
     after: int = 0
     starts: int = 0
     own: list[tuple[int, int]] = field(default_factory=list)
+    comments: list[tuple[str, bytes]] = field(default_factory=list)
+    strange: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 def directory(source: Source) -> Directory:
@@ -100,6 +114,7 @@ def _directory(source: Source) -> Directory:
     end = tail_at + at
     disk, start_disk, here, total, size, offset, comment = struct.unpack_from("<HHHHIIH", tail, at + 4)
     found.after = source.size - end - 22 - comment
+    found.comments.append(("", tail[at + 22 : at + 22 + comment]))
     if any(_consistent(source, tail_at + each.start()) for each in re.finditer(_END, tail[:at])):
         found.lies.append(("", "it has more than one end of a directory"))
     if found.after:
@@ -107,13 +122,7 @@ def _directory(source: Source) -> Directory:
     directory_end = end
     locator = source.read(end - 20, 20) if end >= 20 else b""
     if locator[:4] == _LOCATOR64:
-        (at64,) = struct.unpack_from("<Q", locator, 8)
-        if source.read(at64, 4) != _END64:
-            at64 = end - 20 - 56  # where it is when something stands before the archive
-        record = source.exactly(at64, 56)
-        if record[:4] != _END64:
-            raise NotZipError("the end of its 64-bit directory is not where it says")
-        count64, size64, offset64 = struct.unpack_from("<QQQ", record, 32)
+        count64, size64, offset64, directory_end = _wide_end(source, found, end, locator)
         for small, big, limit, what in (
             (total, count64, _BIG16, "members"),
             (size, size64, _BIG, "bytes"),
@@ -121,7 +130,7 @@ def _directory(source: Source) -> Directory:
         ):
             if small not in (limit, big):
                 found.lies.append(("", f"its two directories differ: {small} {what} or {big}"))
-        total, size, offset, directory_end = count64, size64, offset64, at64
+        total, size, offset = count64, size64, offset64
     elif disk or start_disk or here != total:
         found.lies.append(("", "it says that it spans several disks"))
     found.before = directory_end - size - offset
@@ -138,6 +147,20 @@ def _directory(source: Source) -> Directory:
     _central(source, found, source.exactly(directory_end - size, size), total)
     _compare(found)
     return found
+
+
+def _wide_end(source: Source, found: Directory, end: int, locator: bytes) -> tuple[int, int, int, int]:
+    """Return what the end of a 64-bit directory says: members, bytes, offset; and where it lies."""
+    (at,) = struct.unpack_from("<Q", locator, 8)
+    if source.read(at, 4) != _END64:
+        at = end - 20 - 56  # where it is when something stands before the archive
+    record = source.exactly(at, 56)
+    if record[:4] != _END64:
+        raise NotZipError("the end of its 64-bit directory is not where it says")
+    length, _, disk, start_disk, here, count, size, offset = struct.unpack_from("<QIIIQQQQ", record, 4)
+    if length != 44 or disk or start_disk or here != count or locator[4:8] != bytes(4):
+        found.lies.append(("", "its 64-bit directory is longer than any, or spans several disks"))
+    return count, size, offset, at
 
 
 def _consistent(source: Source, end: int) -> bool:
@@ -157,11 +180,14 @@ def _central(source: Source, found: Directory, data: bytes, total: int) -> None:
         raw = data[at + 46 : at + 46 + name_len]
         extra = data[at + 46 + name_len : at + 46 + name_len + extra_len]
         at += 46 + name_len + extra_len + comment_len
+        comment = data[at - comment_len : at]
         name = raw.decode("utf-8" if flags & _UTF8 else "cp437", "surrogateescape")
         if any(value == _BIG for value in (packed, size, header)):
             size, packed, header = _wide(extra, size, packed, header)
         link = made >> 8 == 3 and (outer >> 16) & 0o170000 == _LINK
         entry = Entry(name, method, flags, crc, packed, size, header + found.before, link=link)
+        found.comments.append((name, comment))
+        found.strange.append((name, _strange(extra)))
         found.entries.append(_with_header(source, found, entry, raw))
     if at != len(data):
         found.lies.append(("", f"its directory holds {len(data) - at} bytes more than its members"))
@@ -181,6 +207,22 @@ def _wide(extra: bytes, size: int, packed: int, header: int) -> tuple[int, int, 
     return size, packed, header
 
 
+def _strange(extra: bytes) -> bytes:
+    """Return what of extra fields is none that writers put there: unknown, or too long for its kind."""
+    at = 0
+    while at < len(extra):
+        if at + 4 > len(extra):
+            return extra[at:]
+        kind, length = struct.unpack_from("<HH", extra, at)
+        value = extra[at + 4 : at + 4 + length]
+        if len(value) != length:
+            return extra[at:]
+        if not (len(set(value)) <= 1 if kind == _PADDING else length <= _EXTRA.get(kind, -1)):
+            return extra[at:]
+        at += 4 + length
+    return b""
+
+
 def _with_header(source: Source, found: Directory, entry: Entry, raw: bytes) -> Entry:
     """Return a member with where its bytes begin; note where its own header says otherwise."""
     head = source.exactly(entry.header, 30)
@@ -191,6 +233,7 @@ def _with_header(source: Source, found: Directory, entry: Entry, raw: bytes) -> 
         "<HHHHIIIHH", head, 6
     )
     rest = source.exactly(entry.header + 30, name_len + extra_len)
+    found.strange.append((entry.name, _strange(rest[name_len:])))
     if _BIG in (packed, size):
         size, packed, _ = _wide(rest[name_len:], size, packed, 0)
     pairs = [
@@ -234,6 +277,24 @@ def _compare(found: Directory) -> None:
     for (_, end, name), (start, _, other) in itertools.pairwise(spans):
         if start < end:
             found.lies.append((other, f"its bytes overlap those of {name!r}"))
+
+
+def described(source: Source, entry: Entry, stop: int) -> int:
+    """Return where what follows a member ends: its checksum and sizes once more, as the directory has them.
+
+    Args:
+        source: the file.
+        entry: the member.
+        stop: where the next one begins.
+    """
+    start = entry.start + entry.packed
+    data = source.read(start, stop - start) if entry.described and 0 < stop - start <= 24 else b""
+    for sizes in ("<QQ", "<II"):
+        with contextlib.suppress(struct.error):
+            values = struct.pack("<I", entry.crc) + struct.pack(sizes, entry.packed, entry.size)
+            if data in (values, _DESCRIBED + values):
+                return stop
+    return start
 
 
 def content(source: Source, entry: Entry) -> Source | bytes:

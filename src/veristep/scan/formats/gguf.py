@@ -8,6 +8,7 @@ from typing import Any
 
 from veristep.scan.formats import templates
 from veristep.scan.looking import Item, Looking
+from veristep.scan.numbers import numbers
 from veristep.scan.seen import Sort
 from veristep.scan.source import ShortError, Source
 
@@ -111,21 +112,39 @@ def look(scan: Looking, item: Item) -> str:
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, str) and ("{{" in each or "{%" in each):
                 templates.look(scan, item.inside(item.source.part(0, 0), key), each)
-    offsets = []
-    for _ in range(tensors):
-        name = reader.text()
-        dimensions = reader.number("<I")
-        shape = struct.unpack(f"<{dimensions}Q", reader.take(8 * dimensions))
-        kind = reader.number("<I")
-        offsets.append((reader.number("<Q"), name, _size(kind, math.prod(shape))))
-    start = (reader.position + alignment - 1) // alignment * alignment
+    found = [_tensor(reader) for _ in range(tensors)]
     item.claim(0, reader.position)
-    for offset, name, size in offsets:
-        item.claim(start + offset, start + offset + size)
+    _tensors(scan, item, found, (reader.position + alignment - 1) // alignment * alignment, alignment)
+    return "GGUF"
+
+
+def _tensor(reader: _Reader) -> tuple[int, int, str]:
+    """Return where a tensor lies, how many bytes it takes (-1: not known), and its name."""
+    name = reader.text()
+    dimensions = reader.number("<I")
+    shape = struct.unpack(f"<{dimensions}Q", reader.take(8 * dimensions))
+    kind = reader.number("<I")
+    return reader.number("<Q"), _size(kind, math.prod(shape)), name
+
+
+def _tensors(
+    scan: Looking, item: Item, found: list[tuple[int, int, str]], start: int, alignment: int
+) -> None:
+    """Hold tensors against the file: each lies in it, aligned, behind the one before it.
+
+    What lies between and behind them is unaccounted for unless it is zeros.
+    """
+    room, position = item.source.size - start, 0
+    for offset, size, name in sorted(found):
         if size < 0:
             scan.doubt(item, Sort.UNSCANNED, f"the tensor {name!r} is of a type that is not known")
-        if start + offset > item.source.size or offset % alignment:
-            scan.deny(
-                item, Sort.HEADER, f"the tensor {name!r} lies outside of the file or off its alignment"
-            )
-    return "GGUF"
+            return
+        if offset + size > room or offset % alignment:
+            text = f"the tensor {name!r} lies outside of the file or off its alignment"
+            scan.deny(item, Sort.HEADER, text, f"bytes {offset:,} to {offset + size:,} of {max(0, room):,}")
+            return
+        if offset < position:
+            scan.deny(item, Sort.HEADER, f"the tensor {name!r} overlaps the one before it")
+            return
+        position = offset + size
+        numbers(scan, item, start + offset, start + position)

@@ -8,6 +8,7 @@ import re
 
 from veristep.scan.formats import pickles
 from veristep.scan.looking import Item, Looking, accounted
+from veristep.scan.numbers import numbers
 from veristep.scan.seen import Sort
 
 _MAGIC = b"\x93NUMPY"
@@ -70,6 +71,7 @@ def _one(scan: Looking, item: Item, start: int) -> int:
     if begin + size > item.source.size:
         scan.deny(item, Sort.HEADER, "its header promises more than the file has", f"{size:,} bytes")
         return -1
+    numbers(scan, item, begin, begin + size)
     return begin + size
 
 

@@ -13,6 +13,7 @@ from veristep.scan import arrays, machine
 from veristep.scan.looking import Item, Looking, is_zeros
 from veristep.scan.machine import Trace
 from veristep.scan.names import Standing
+from veristep.scan.numbers import numbers
 from veristep.scan.seen import Sort
 from veristep.scan.source import LARGE, Memory, buffered
 
@@ -117,11 +118,14 @@ def _numbers(scan: Looking, item: Item, position: int, storages: Mapping[str, tu
         if promised != count:
             scan.doubt(item, Sort.HEADER, f"a storage of {count:,} numbers stands as one of {promised:,}")
             return
+        item.claim(end, end + 8)
+        numbers(scan, item, end + 8, end + 8 + width * count)
         end += 8 + width * count
-    item.claim(position, end)
     if end < item.source.size and not is_zeros(item.source, end, item.source.size):
         rest = item.source.part(end, item.source.size - end)
-        scan.look(item.inside(rest, "[after the checkpoint]"))
+        kind = scan.look(item.inside(rest, "[after the checkpoint]"))
+        if not kind.startswith("torch"):
+            scan.doubt(item, Sort.TRAILING, f"{rest.size:,} bytes follow the checkpoint: {kind}")
         item.claim(end)
 
 

@@ -7,6 +7,7 @@ import struct
 
 from veristep.scan.formats import texts
 from veristep.scan.looking import Item, Looking
+from veristep.scan.numbers import numbers
 from veristep.scan.seen import Sort
 
 MOST_HEADER = 100_000_000
@@ -59,7 +60,7 @@ def look(scan: Looking, item: Item) -> str:
     item.claim(0, 8 + length)
     _spans(scan, item, sorted(spans), item.source.size - 8 - length)
     for begin, end, _ in spans:
-        item.claim(8 + length + begin, 8 + length + end)
+        numbers(scan, item, 8 + length + begin, 8 + length + end)
     return "safetensors"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 import zlib
 
 from veristep.scan import zipped
 from veristep.scan.formats import pickles, plain, torchscript
 from veristep.scan.looking import Item, LimitError, Looking, accounted
+from veristep.scan.numbers import numbers
 from veristep.scan.seen import Sort
 from veristep.scan.source import Memory, Source
 from veristep.scan.zipped import Directory, Entry, NotZipError
@@ -48,6 +50,14 @@ def look(scan: Looking, item: Item) -> str:
     if head != zipped.LOCAL and found.entries:
         _before(scan, item, found)
     _claim(item, found)
+    for name, data in found.strange:
+        if data:
+            member = item.inside(Memory(data), f"{name}[extra field]")
+            scan.doubt(member, Sort.TRAILING, f"{len(data):,} bytes in an extra field of the ZIP archive")
+            scan.look(member)
+    for name, data in found.comments:
+        if data:
+            scan.look(item.inside(Memory(data), f"{name}[comment]"))
     kind = _kind(found)
     if kind.startswith("torch.package") and any(each.name.endswith(".py") for each in found.entries):
         scan.doubt(item, Sort.EMBEDDED, "it carries Python modules that are imported when it is loaded")
@@ -76,12 +86,11 @@ def _shard(scan: Looking, item: Item) -> str:
 
 def _claim(item: Item, found: Directory) -> None:
     """Account for the members, what describes them, and the directory."""
+    starts = sorted({*(each.header for each in found.entries), found.starts})
     for entry in found.entries:
-        stop = entry.start + entry.packed
-        # Sizes and checksum once more, as numbers of 4 or 8 bytes, with or without a signature.
-        lengths = (24, 20, 16, 12) if entry.described else ()
-        follows = min((each.header for each in found.entries if each.header >= stop), default=found.starts)
-        item.claim(entry.header, stop + (follows - stop if follows - stop in lengths else 0))
+        next_one = bisect.bisect_left(starts, entry.start + entry.packed)
+        follows = starts[next_one] if next_one < len(starts) else entry.start + entry.packed
+        item.claim(entry.header, zipped.described(item.source, entry, follows))
     for start, stop in found.own:
         item.claim(start, stop)
 
@@ -126,6 +135,8 @@ def _member(scan: Looking, item: Item, entry: Entry, *, tensors: bool) -> None:
         return
     inner = entry.name.partition("/")[2]
     if tensors and entry.method == zipped.STORED and _TENSOR.search(inner) and _raw(item.source, entry):
+        member.source = item.source.part(entry.start, entry.packed)
+        numbers(scan, member, 0, member.source.size)
         return
     source = _unpacked(scan, item, member, entry)
     if source is None or (tensors and _SMALL.search(entry.name)):
