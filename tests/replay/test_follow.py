@@ -98,7 +98,8 @@ def test_a_tampered_step_is_told_and_on_record_while_the_run_goes_on(lab: Lab) -
         found = both.entries("finding.raised")
         assert not both.entries("run.closed")
         status, said = both.end()
-    bodies: list[Any] = [each.body for each in found]
+    # A pristine optimizer beside the run may have seen it, too.
+    bodies: list[Any] = [each.body for each in found if str(each.body["rule"]).startswith("RPL")]
     assert [(each["step"], each["evidence"]["what"]) for each in bodies] == [(6, "update")]
     assert status == 1
     assert said["verdict"] == "violated"

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from veristep.core.canonical import Json
 from veristep.record import platform_torch
+from veristep.record.forks import FORKS
 from veristep.record.memory import MEMORY
 
 _CPU = torch.device("cpu")
@@ -87,14 +88,14 @@ def answers() -> dict[str, str]:
     for name, operation in _OPERATIONS.items():
         if _belongs_to_a_package(name):
             continue
-        with torch.enable_grad():
+        with FORKS.held_off(), torch.enable_grad():
             inputs = [_values(shape, place).requires_grad_() for place, shape in enumerate(operation[0])]
             result = operation[1](*inputs)
             loss = (result * _values(tuple(result.shape), 7)).sum()
             grads = torch.autograd.grad(loss, inputs)
         found[name] = _digest([result, *grads])
     for name, act in _WITHOUT_GRADIENTS.items():
-        with torch.no_grad():
+        with FORKS.held_off(), torch.no_grad():
             found[name] = _digest(act())
     return found
 

@@ -25,6 +25,7 @@ from veristep.guard.step.answers_torch import KnownAnswers
 from veristep.guard.step.inputs_torch import Rates, Samples, Seeds, epoch_of
 from veristep.guard.step.pristine_torch import Pristine, elementwise
 from veristep.guard.step.purse import Purse
+from veristep.record.forks import FORKS
 from veristep.record.state_torch import Roster
 
 MAX_ERRORS = 3
@@ -260,7 +261,8 @@ class StepGuard:
         self._seen["between"] += 1
         habit = self._habits[f"between {seen.update.optimizer}"]
         habit.compared += 1
-        found = kept.changes(seen)
+        with FORKS.held_off():
+            found = kept.changes(seen)
         if not found:
             return
         habit.differed += 1
@@ -290,7 +292,8 @@ class StepGuard:
     def _judge(self, update: shadow.Update) -> None:
         began = time.thread_time()
         try:
-            wrong = shadow.judge(update, self._pristine)
+            with FORKS.held_off():
+                wrong = shadow.judge(update, self._pristine)
         except Exception as error:  # noqa: BLE001 - boundary
             self._failed(error)
             self._missed["an error of Veristep's"] += 1
