@@ -1,6 +1,6 @@
 """An ordinary environment in ordinary use: how many false findings in an hour?
 
-    python bench/in_use.py [--minutes 60] [--lock] [--python PATH]
+    python bench/in_use.py [--minutes 60 | --once] [--only NAME ...] [--lock] [--python PATH]
 
 Makes an environment with torch, transformers, accelerate, lightning, scikit-learn and pandas (unless one is
 given), and runs ordinary programs in it under `veristep run`, one after the other, until the time is over.
@@ -12,6 +12,7 @@ published.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import subprocess
@@ -104,6 +105,8 @@ def main() -> int:
     """Run until the time is over, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--once", action="store_true", help="each program once, however long it takes")
+    parser.add_argument("--only", nargs="+", default=[program.stem for program, _ in PROGRAMS])
     parser.add_argument("--python", type=Path)
     parser.add_argument("--lock", action="store_true")
     parser.add_argument("--out", type=Path, default=HERE.parent / "bench-out/in-use")
@@ -117,17 +120,22 @@ def main() -> int:
     work.mkdir()
     if chosen.lock:
         lock(python, ledger)
-    deadline = time.monotonic() + 60 * chosen.minutes
+    began = time.monotonic()
+    deadline = began + (math.inf if chosen.once else 60 * chosen.minutes)
+    programs = [each for each in PROGRAMS if each[0].stem in chosen.only]
     runs: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     while time.monotonic() < deadline:
-        for program, words in PROGRAMS:
+        for program, words in programs:
             runs[program.stem] += 1
             if run(python, program, words, work, ledger):
                 failed[program.stem] += 1
             if time.monotonic() > deadline:
                 break
-    print(f"{sum(runs.values())} runs in {chosen.minutes:g} minutes: {dict(runs)}; failed: {dict(failed)}")
+        if chosen.once:
+            break
+    minutes = (time.monotonic() - began) / 60
+    print(f"{sum(runs.values())} runs in {minutes:.1f} minutes: {dict(runs)}; failed: {dict(failed)}")
     for name, count in sorted(covered(ledger).items()):
         print(f"  {count:8d} {name}")
     everything = found_in(ledger)

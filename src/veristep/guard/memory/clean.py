@@ -32,7 +32,8 @@ def main() -> None:
             __import__(name)
         except Exception as error:  # noqa: BLE001 - whatever an import raises: it is not compared
             sys.stderr.write(f"{name}: {error!r}\n")
-    sys.path.append(OWN)
+    # An environment may have another version of Veristep.
+    sys.path.insert(0, OWN)
     from veristep.guard.memory import describe, slots
 
     def told() -> dict[str, dict[str, tuple[str, str]]]:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import stat
+import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -76,7 +77,8 @@ class Owners:
 
     def _of(self, file: str) -> Whose:
         if file.startswith("<"):
-            return Whose.STANDARD if file.startswith("<frozen ") else Whose.GENERATED
+            frozen = file.removeprefix("<frozen ").rstrip(">").partition(".")[0]
+            return Whose.STANDARD if frozen in sys.stdlib_module_names else Whose.GENERATED
         folders = self.folders
         if _below(file, folders.ours):
             return Whose.OURS

@@ -20,9 +20,9 @@ class Pace:
     """Hands out the work.
 
     Attributes:
-        hurried: no pauses any more: the process is about to end.
+        hurried: no pauses: the process trains not yet, or is about to end.
         pause: seconds between slices.
-        longest: seconds of the longest slice, in processor time.
+        longest: seconds of the longest slice between pauses, in processor time.
         spent: seconds of all slices.
     """
 
@@ -43,14 +43,16 @@ class Pace:
         began = self._clock()
         for each in things:
             yield each
+            if self.hurried:
+                continue
             now = self._clock()
             if now - began > SLICE_SECONDS:
                 self._note(now - began)
-                if not self.hurried:
-                    self._sleep(self.pause)
+                self._sleep(self.pause)
                 began = self._clock()
         self._note(self._clock() - began)
 
     def _note(self, seconds: float) -> None:
         self.spent += seconds
-        self.longest = max(self.longest, seconds)
+        if not self.hurried:
+            self.longest = max(self.longest, seconds)

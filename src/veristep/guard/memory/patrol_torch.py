@@ -1,7 +1,8 @@
 """Goes through the memory of this process, on a thread of its own, again and again.
 
-Started at the first update of an optimizer: a process that trains nothing costs nothing. The interpreter is
-held for less than a millisecond at a time.
+Started at the first update of an optimizer: a process that trains nothing costs nothing. Before that update
+hooks and the names that matter most are looked at at once; from then on the interpreter is held for less
+than a millisecond at a time, but for the list of all that is alive (`codes`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
+from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from veristep.guard.memory import slots
@@ -27,7 +29,7 @@ from veristep.guard.memory.step_torch import Steps
 
 QUICK_SECONDS, FULL_SECONDS, RARE_SECONDS = 10.0, 60.0, 600.0
 # How long the end of a process may wait for the first round.
-EXIT_SECONDS = 3.0
+EXIT_SECONDS = 5.0
 _TICK_SECONDS = 0.5
 
 
@@ -59,6 +61,7 @@ class Patrol:
         self._slots = Slots(self._notes, installed)
         self._pace = Pace()
         self._errors: set[str] = set()
+        self._parts: set[str] = set()
         self._rounds = 0
         self._thread = None
         self._stopping = threading.Event()
@@ -77,8 +80,12 @@ class Patrol:
         self._stopping.set()
         thread.join(EXIT_SECONDS)
 
-    def _begin(self) -> None:
-        """The first update begins."""
+    def _begin(self, optimizer: Optimizer) -> None:
+        """The first update begins: nothing that is in place by now is to take part in it unseen."""
+        self.steps.optimizers.add(optimizer)
+        self._pace.hurried = True
+        self._first()
+        self._pace.hurried = False
         self._thread = threading.Thread(target=self._run, name="veristep-memory", daemon=True)
         self._thread.start()
 
@@ -104,15 +111,25 @@ class Patrol:
         while time.monotonic() < deadline and not self._stopping.wait(_TICK_SECONDS):
             self._guarded(self._collected())
 
-    def _round(self, *, full: bool) -> None:
+    def _first(self) -> None:
+        """Look where it matters most."""
         self._guarded(self._collected())
         self._guarded(self._places.quickly())
         self._guarded(self._optimizers())
+        self._part("hooks")
         self._guarded(self._namespaces(self._slots.critical()))
-        self._guarded(self._codes.look(young=not full))
+        self._part("names that matter most")
+
+    def _round(self, *, full: bool) -> None:
+        self._first()
         if full:
             self._guarded(self._namespaces(self._slots.others()))
+            self._part("names")
+        self._guarded(self._codes.look(young=not full))
+        if full:
+            self._part("functions")
             self._guarded(self._places.operators())
+            self._part("operators")
         self._guarded(self._collected())
         self._rounds += 1
         self._notes.write(
@@ -129,6 +146,12 @@ class Patrol:
         )
         self._slots.count = 0
         self._pace.pause = PAUSE_SECONDS
+
+    def _part(self, what: str) -> None:
+        """Tell that a part of a round is done, the first time it is."""
+        if what not in self._parts:
+            self._parts.add(what)
+            self._notes.write("part", what=what)
 
     def _collected(self) -> Iterator[None]:
         steps = self.steps

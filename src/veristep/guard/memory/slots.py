@@ -6,10 +6,11 @@ process. Of all others only what comes from elsewhere than the namespace it stan
 
 from __future__ import annotations
 
+import _imp
 import functools
 import sys
 from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 from veristep.guard.memory import describe
 from veristep.guard.memory.describe import KINDS
@@ -45,6 +46,13 @@ _MOST_TOLD = 500
 _NAMES_A_PAIR = 3
 # What is written in one go, and what is compared in one go, hold the interpreter.
 _NAMES_A_LINE, _NAMES_A_LOOK = 100, 40
+
+# What the interpreter brings along; whether code is theirs that says so, its digest tells (`codes`).
+_FROZEN = frozenset(
+    f"<frozen {name}>"
+    for name in (*sys.stdlib_module_names, "importlib._bootstrap", "importlib._bootstrap_external")
+    if name.startswith("importlib._") or _imp.is_frozen(name)
+)
 
 # Of a class of C the module stands in no dictionary; the interpreter's own accessor knows.
 _module_of = type.__dict__["__module__"].__get__
@@ -121,6 +129,7 @@ class Slots:
         critical = is_critical(name)
         known = self._known.setdefault((name, id(module)), {})
         changed: dict[str, object] = {}
+        generated: dict[str, object] = {}
         for count, (path, value) in enumerate(of_module(name, module)):
             signature = _signature(value) if critical else _short(value)
             before = known.get(path)
@@ -129,16 +138,29 @@ class Slots:
                 if critical:
                     changed[path] = self._slot(path, value, new=before is None)
                 else:
-                    self._foreign(name, path, value, new=before is None)
+                    codes = describe.codes(value)
+                    if any(_is_generated(each) for each in codes):
+                        told = [describe.described(each) for each in codes]
+                        generated[path] = [before is None, told]
+                    self._foreign(name, path, value, codes, new=before is None)
                 yield
-                if len(changed) >= _NAMES_A_LINE:
-                    self._notes.write("slots", module=name, slots=changed)
-                    changed = {}
+                if len(changed) + len(generated) >= _NAMES_A_LINE:
+                    self._tell(name, module, changed, generated)
+                    changed, generated = {}, {}
             elif not count % _NAMES_A_LOOK:
                 yield
         self.count += len(known)
+        self._tell(name, module, changed, generated)
+
+    def _tell(
+        self, name: str, module: ModuleType, changed: dict[str, object], generated: dict[str, object]
+    ) -> None:
+        file = object.__getattribute__(module, "__dict__").get("__file__")
+        file = file if type(file) is str else ""
         if changed:
-            self._notes.write("slots", module=name, slots=changed)
+            self._notes.write("slots", module=name, file=file, slots=changed)
+        if generated:
+            self._notes.write("generated", module=name, file=file, names=generated)
 
     @staticmethod
     def _slot(path: str, value: object, *, new: bool) -> list[object]:
@@ -149,10 +171,11 @@ class Slots:
         told = [] if plain else [describe.described(each) for each in found]
         return [code, rest, told]
 
-    def _foreign(self, module: str, path: str, value: object, *, new: bool) -> None:
-        for code in describe.codes(value):
+    def _foreign(self, module: str, path: str, value: object, codes: list[CodeType], *, new: bool) -> None:
+        """Tell of code that comes from elsewhere than where it stands."""
+        for code in codes:
             file = code.co_filename
-            if file.startswith((describe.OWN_FOLDER, "<frozen ")):
+            if file.startswith(describe.OWN_FOLDER) or file[:1] == "<":
                 continue
             if file.startswith(self._installed):
                 package = module.partition(".")[0]
@@ -161,13 +184,12 @@ class Slots:
                 self._pairs[pair] = seen + 1
                 if seen >= _NAMES_A_PAIR or f"/{package}" in file:
                     continue
-            elif file.startswith("<") and new:
-                continue  # data classes and others make functions from strings: there is nothing to compare
             if self._told < _MOST_TOLD:
                 self._told += 1
-                codes, rest = describe.digests(value)
-                told = [describe.described(each) for each in describe.codes(value)]
-                self._notes.write("foreign", module=module, path=path, slot=[codes, rest, told], new=new)
+                digests = describe.digests(value)
+                # Of what is made from a string is told apart, with what the source says of the name.
+                told = [describe.described(each) for each in codes if not _is_generated(each)]
+                self._notes.write("foreign", module=module, path=path, slot=[*digests, told], new=new)
             return
 
     def _is_installed(self, module: ModuleType) -> bool:
@@ -184,6 +206,10 @@ def _modules() -> list[tuple[str, ModuleType]]:
         for name, module in list(sys.modules.items())
         if type(name) is str and issubclass(type(module), ModuleType)
     ]
+
+
+def _is_generated(code: CodeType) -> bool:
+    return code.co_filename[:1] == "<" and code.co_filename not in _FROZEN
 
 
 def _short(value: object) -> tuple[int, ...]:

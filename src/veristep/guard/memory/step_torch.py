@@ -32,7 +32,7 @@ class Steps:
         optimizers: those that stepped.
     """
 
-    def __init__(self, began: Callable[[], None]) -> None:
+    def __init__(self, began: Callable[[Optimizer], None]) -> None:
         self.count = 0
         self.codes: list[CodeType] = []
         self.others: list[tuple[str, Any]] = []
@@ -51,9 +51,9 @@ class Steps:
     def before(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         """An update begins: torch calls this."""
         try:
-            if not self.count:
-                self._began()
             self.count += 1
+            if self.count == 1:
+                self._began(optimizer)
             self._look(optimizer)
         except Exception:  # noqa: BLE001 - boundary: nothing of ours may fail the script's step
             self._failed = True

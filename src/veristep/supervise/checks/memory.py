@@ -8,6 +8,7 @@ import os
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ _MAP_SECONDS = 10.0
 _READ_BYTES = 1 << 23
 # Notes that say that everything is in order, or by whom, are told so often in a run.
 _MOST_OF_A_RULE = 50
+# What a process goes through, in this order.
+PARTS = ("hooks", "names that matter most", "names", "functions", "operators")
 _CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 _NO_ANSWER = "the clean process to compare with had not answered yet"
 _NO_TIME = "there was no time to compare"
@@ -42,7 +45,7 @@ class MemoryCheck(Check):
         self._off = subject.policy.action("MEM") is Action.OFF
         self._notes = Path(subject.boot) / NOTES
         self._offset = 0
-        self._rounds: dict[int, Mapping[str, Any]] = {}
+        self._parts: dict[int, set[str]] = {}
         self._training: set[int] = set()
         self._map_due: dict[int, float] = {}
         self._maps: set[int] = set()
@@ -91,10 +94,10 @@ class MemoryCheck(Check):
         """Return how many processes were looked through, and what of them was compared."""
         if not self._training:
             return {}
-        looked = len(self._rounds)
-        missing = len(self._training) - looked
-        why = {"it ended before all was looked at": missing} if missing else {}
-        found = {"processes": Tally(len(self._training), looked, why)}
+        missing = [set(PARTS) - self._parts.get(pid, set()) for pid in self._training]
+        first = Counter(next(each for each in PARTS if each in parts) for parts in missing if parts)
+        ended = {f"it ended before its {part} were looked at": count for part, count in first.items()}
+        found = {"processes": Tally(len(self._training), len(missing) - first.total(), ended)}
         for what in ("functions", "names"):
             outcomes = {
                 reason: count for (kind, reason), count in self._judge.counts.items() if kind == what
@@ -140,8 +143,9 @@ class MemoryCheck(Check):
         kind, pid = note["kind"], int(note["pid"])
         self._training.add(pid)
         if kind == "round":
-            self._rounds[pid] = note
             return
+        if kind == "part":
+            self._parts.setdefault(pid, set()).add(str(note["what"]))
         self._put("note", note)
 
     def _put(self, what: str, value: Any) -> None:

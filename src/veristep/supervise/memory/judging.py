@@ -30,6 +30,7 @@ from veristep.guard.memory.slots import is_critical
 from veristep.guard.memory.told import Code, Found
 from veristep.supervise.env.compiler import Compiler, Interpreter
 from veristep.supervise.memory.clean import Clean, CleanProcesses
+from veristep.supervise.memory.generated import Generated
 
 _HANGING: Mapping[str, Callable[[Found], Finding | None]] = {
     "hook": hooked.of,
@@ -55,6 +56,7 @@ class Process:
         owners: tells whose files are.
         site: folders with its installed packages.
         began_ns: when it told first.
+        generated: judges what it has that was made from strings.
         loads: files it loaded that were let run something.
     """
 
@@ -64,6 +66,7 @@ class Process:
     owners: Owners
     site: tuple[str, ...]
     began_ns: int
+    generated: Generated
     loads: list[str] = field(default_factory=list)
 
 
@@ -90,6 +93,8 @@ class Place:
 class _Waiting:
     clean: Future[Clean | None]
     found: Found
+    generated: Generated
+    file: str
     module: str
     path: str
     digests: tuple[str, str]
@@ -140,6 +145,12 @@ class Judge:
         elif kind == "slots":
             for path, slot in note["slots"].items():
                 yield from _some(self._slot(process, str(note["module"]), str(path), slot, note))
+        elif kind == "generated":
+            for path, (_, codes) in note["names"].items():
+                found = self._found(process, f"{note['module']}.{path}", codes, note)
+                yield from _some(process.generated.judge(found, str(note["file"]), str(path)))
+        elif kind == "part":
+            yield from process.generated.settle()
         elif kind == "foreign":
             found = self._found(process, f"{note['module']}.{note['path']}", note["slot"][2], note)
             yield from _some(replaced.of(found))
@@ -165,6 +176,7 @@ class Judge:
             Owners(folders),
             found.site,
             int(note["time_ns"]),
+            Generated(self.counts),
             self._early.pop(pid, []),
         )
 
@@ -213,7 +225,8 @@ class Judge:
                 return by_owner
         if is_critical(module):
             future = self._clean.of(process.interpreter, process.site)
-            self._waiting.append(_Waiting(future, found, module, path, digests))
+            file = str(note.get("file", ""))
+            self._waiting.append(_Waiting(future, found, process.generated, file, module, path, digests))
         return None
 
     def settle(self) -> Iterator[Finding]:
@@ -225,6 +238,9 @@ class Judge:
                 continue
             clean = None if each.clean.exception() else each.clean.result()
             expected = clean.of_name(each.module, each.path) if clean else ()
+            if not expected and each.found.worst and each.found.worst.whose is Whose.GENERATED:
+                yield from _some(each.generated.judge(each.found, each.file, each.path))
+                continue
             if clean is None or not expected:
                 self.counts["names", _NO_NAME if clean else _NO_CLEAN] += 1
                 continue
