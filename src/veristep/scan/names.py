@@ -10,7 +10,7 @@ from enum import StrEnum
 from veristep.scan import profiles
 
 # What files may name when they are scanned; ENUMS are reached by getattr in some interpreters' pickles.
-SCANNED = ("python", "numpy", "torch", "trainers", "estimators", "pandas", "script")
+SCANNED = ("python", "numpy", "torch", "trainers", "estimators", "pandas", "script", *profiles.RARELY)
 ENUMS = "enums"
 # Classes that a TorchScript archive defines itself; no module of Python is called so.
 SCRIPT_CLASSES = "__torch__."

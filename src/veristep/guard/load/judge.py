@@ -20,10 +20,12 @@ class Judgement:
     Attributes:
         rule: id of the rule it falls under; empty when there is nothing to say.
         why: in words, what it was taken for.
+        slight: whether it is worth knowing, and no more.
     """
 
     rule: str = ""
     why: str = ""
+    slight: bool = False
 
 
 _FINE = Judgement()
@@ -57,7 +59,9 @@ def judge(source: Source, named: Named, listed: Lists) -> Judgement:
         return Judgement(EXPOSED, f"looking it up imports {named.file}: {named.exposed}")
     if named.origin is Origin.OWN:
         return _FINE
-    return Judgement(UNLISTED, _unlisted(named))
+    # Objects of packages nobody has listed are everywhere; what their classes do is watched all the same.
+    slight = named.origin is Origin.INSTALLED and named.is_class
+    return Judgement(UNLISTED, _unlisted(named), slight)
 
 
 def _execution(source: Source, named: Named, listed: Lists) -> str:
@@ -84,7 +88,7 @@ class Lists:
     """
 
     def __init__(self) -> None:
-        self._passes = profiles.load(*profiles.ARTIFACT)
+        self._passes = profiles.load(*profiles.ARTIFACT, *profiles.RARELY)
         self.enumerations = profiles.load("enums")
         self._cache = profiles.load("compile_cache")
         execution = profiles.load(profiles.EXECUTION)

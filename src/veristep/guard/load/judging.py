@@ -75,7 +75,8 @@ def unlisted(settings: Settings, module: str, name: str, frame: FrameType, recen
 
     def describe(found: artifact.Artifact) -> dict[str, Any]:
         given = calls.arguments(found.data, module, name) if found.data and judgement.rule else ""
-        return {"kind": kind, "module": module, "name": name, "why": judgement.why, "arguments": given}
+        said = {"kind": kind, "module": module, "name": name, "why": judgement.why, "arguments": given}
+        return said | ({"slight": True} if judgement.slight else {})
 
     _tell(settings, judgement.rule or LEARNED, (module, name), load, recent, describe)
     return by_artifact

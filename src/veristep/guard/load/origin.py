@@ -36,6 +36,7 @@ class Named:
         leads_to: module and name of the thing itself, when it is another module's: a re-export.
         is_module: whether the name, or a part of a dotted one, is a module.
         exposed: how others can write the file; empty when they cannot.
+        is_class: whether the name is a class, or is written as one where nothing is imported yet.
     """
 
     module: str
@@ -46,6 +47,7 @@ class Named:
     leads_to: tuple[str, str] | None = None
     is_module: bool = False
     exposed: str = ""
+    is_class: bool = False
 
 
 def of(module: str, name: str, root: str, installed: tuple[str, ...], began_ns: int = 0) -> Named:
@@ -71,7 +73,8 @@ def of(module: str, name: str, root: str, installed: tuple[str, ...], began_ns: 
     exposed = ""
     if origin in (Origin.OWN, Origin.FOREIGN) and held is None:
         exposed = _exposed(file, began_ns)
-    return Named(module, name, origin, file, held is not None, leads, is_module, exposed)
+    loaded = held is not None
+    return Named(module, name, origin, file, loaded, leads, is_module, exposed, _is_class(held, name))
 
 
 def _today(module: str, name: str) -> tuple[str, str]:
@@ -98,6 +101,12 @@ def _follow(held: ModuleType | None, name: str) -> tuple[tuple[str, str] | None,
     if not isinstance(owner, str) or held is None or owner == held.__name__:
         return None, False
     return (owner, thing.__qualname__), False
+
+
+def _is_class(held: ModuleType | None, name: str) -> bool:
+    if held is None:
+        return name.rpartition(".")[2].lstrip("_")[:1].isupper()
+    return isinstance(held.__dict__.get(name), type)
 
 
 def _file(held: ModuleType | None) -> str:

@@ -12,4 +12,6 @@ RULE = Rule("LOAD002", "a load names what no profile lists", Severity.WARNING)
 def of(notice: Notice) -> Finding:
     """Return the finding of a notice."""
     named = f"{notice.get('module')}.{notice.get('name')}"
-    return finding(RULE, notice, f"{subject(notice)} names {named}: {notice.get('why')}; {outcome(notice)}")
+    said = f"{subject(notice)} names {named}: {notice.get('why')}; {outcome(notice)}"
+    slight = notice.get("slight") is True and notice.get("refused") is not True
+    return finding(RULE, notice, said, severity=Severity.INFO if slight else None)

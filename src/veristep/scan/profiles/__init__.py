@@ -14,6 +14,8 @@ _HERE = os.path.dirname(__file__)  # noqa: PTH120 - read while every process of 
 
 # What checkpoints and data files may name.
 ARTIFACT = ("python", "numpy", "torch", "trainers", "estimators", "pandas", "enums")
+# What they may name besides, and rarely do: read only when a name is none of the others.
+RARELY = ("standard",)
 # What runs code when it is called, by name; `module: *` is all of it, and of what lies below it.
 EXECUTION = "execution"
 
