@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab import Lab, python
 
 
@@ -13,6 +15,7 @@ def test_a_replayable_script_is_told_so_and_nothing_it_wrote_stays(lab: Lab) -> 
     assert not (lab.work / "out").exists()
 
 
+@pytest.mark.long
 def test_a_script_that_counts_in_python_is_told_what_to_change(lab: Lab) -> None:
     lab.script("counter_state")
     done = lab.veristep("check", "--json", "--", *python("counter_state.py"))

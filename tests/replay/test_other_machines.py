@@ -12,6 +12,7 @@ STEP = 9
 
 
 @pytest.mark.skipif(len(available()) < 2, reason="this processor has one instruction set only")
+@pytest.mark.long
 def test_rounding_is_told_from_a_reversed_update(lab: Lab) -> None:
     lab.script("classifier_loader")
     implant = plant(lab.folder / "implant", steps=[STEP]).parent

@@ -259,3 +259,13 @@ def test_a_file_on_disk_is_held_to_account_too(tmp_path: Path) -> None:
     place.write_bytes(_tar() + bytes(2 << 20) + PAYLOAD)
     with Scanner() as scanner:
         assert scanner.scan(place).outcome is not Outcome.ALLOW
+
+
+# Pickles of protocol 0 by hand: what they name need not be built for them.
+WALKS_A_NAME = b"cbuiltins\nsorted\n(cplatform\nuname_result\n(S'a'\nS'b'\nS'c'\nS'd'\nS'e'\ntRtR."
+READS_A_FILE = b"ctraceback\nFrameSummary\n(S'/etc/hostname'\nI1\nS'f'\ntR."
+
+
+@pytest.mark.parametrize("data", [WALKS_A_NAME, READS_A_FILE], ids=["starts a process", "reads a file"])
+def test_a_pickle_whose_data_acts_is_not_allowed(data: bytes) -> None:
+    assert outcome(data, "file.pkl") is not Outcome.ALLOW

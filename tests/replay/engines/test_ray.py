@@ -39,6 +39,7 @@ def worker_of(process: subprocess.Popen[str]) -> int:
 
 
 @needs_ray
+@pytest.mark.long
 def test_a_worker_killed_mid_audit_is_replaced_and_the_verdict_is_the_local_one(recorded: Lab) -> None:
     expected = recorded.veristep("audit", "last", "--all", "--json", "--engine", "inline").out
     with recorded.started(
