@@ -252,6 +252,37 @@ def test_a_pickle_where_the_numbers_of_a_tensor_begin_or_end_is_refused(kind: st
     assert outcome(bytes(data), f"a.{kind}") is Outcome.DENY
 
 
+def test_text_that_imports_as_a_pickle_before_it_fails_is_not_allowed_unless_it_is_text_by_name() -> None:
+    data = b"cat\ndog\nhorse\n"  # a pickle imports the module "at", and ends there
+    assert outcome(data, "labels.txt") is Outcome.ALLOW
+    assert outcome(data, "weights.bin") is Outcome.UNKNOWN
+    assert outcome(b"cow and sow are used\n and more\n", "notice") is Outcome.ALLOW
+
+
+def test_a_configuration_under_another_name_is_one() -> None:
+    assert outcome(b"_target_: os.system\n_args_: [true]\n", "a") is Outcome.DENY
+    assert outcome(b"{{ cycler.__init__.__globals__ }}\n", "a") is Outcome.DENY
+    assert outcome(b"Write {{ x.__class__ }} in a template.\n", "README.md") is Outcome.ALLOW
+
+
+@pytest.mark.parametrize("offset", [0xFFFFFFFF, 0x7FFFFFFF, 1])
+def test_a_directory_that_would_begin_before_the_file_is_an_answer_and_no_failure(
+    tmp_path: Path, offset: int
+) -> None:
+    from veristep.scan.scanner import Scanner
+
+    data = bytearray(_zip())
+    for field in (12, 16):  # the directory's size, then its offset
+        changed = bytearray(data)
+        struct.pack_into("<I", changed, len(data) - 22 + field, offset)
+        place = tmp_path / "a.zip"
+        place.write_bytes(changed)
+        with Scanner() as scanner:
+            report = scanner.scan(place)
+        assert report.outcome is not Outcome.ALLOW
+        assert report.kind != "not scanned", report.seen
+
+
 def test_a_file_on_disk_is_held_to_account_too(tmp_path: Path) -> None:
     from veristep.scan.scanner import Scanner
 

@@ -29,7 +29,7 @@ class Source:
     size: int = 0
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return a stretch; shorter where the bytes end.
+        """Return a stretch; shorter where the bytes end, nothing where it begins before they do.
 
         Raises:
             OSError: they cannot be read.
@@ -63,7 +63,7 @@ class Memory(Source):
 
     def read(self, offset: int, length: int) -> bytes:
         """Return a stretch."""
-        return self._data[offset : offset + length]
+        return self._data[offset : offset + length] if offset >= 0 and length > 0 else b""
 
 
 class Descriptor(Source):
@@ -76,7 +76,7 @@ class Descriptor(Source):
 
     def read(self, offset: int, length: int) -> bytes:
         """Return a stretch, and count it."""
-        parts, left = [], max(0, min(length, self.size - offset))
+        parts, left = [], max(0, min(length, self.size - offset)) if offset >= 0 else 0
         while left:
             got = os.pread(self._descriptor, left, offset)
             if not got:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from veristep.scan import machine
 from veristep.scan.formats import pickles, texts
 from veristep.scan.looking import Item, Looking
+from veristep.scan.machine import Trace
 from veristep.scan.seen import Outcome, Sort
 from veristep.scan.source import buffered
 
@@ -52,7 +53,7 @@ def look(scan: Looking, item: Item) -> str:
     file, _stream = buffered(item.source)
     trace = machine.run(file, scan.names)
     suspicious = trace.damning or any(scan.names.of_the_language(call.module) for call in trace.calls)
-    if suspicious or (trace.end >= 0 and trace.names):
+    if suspicious or (trace.names and (trace.end >= 0 or _imports(item, trace))):
         pickles.judge(scan, item, trace)
         item.claim(0, max(0, trace.end))
         _misnamed(scan, item)
@@ -67,6 +68,18 @@ def look(scan: Looking, item: Item) -> str:
         item, Sort.UNSCANNED, "it is of no kind that is known, and what would load it is not known either"
     )
     return "unknown"
+
+
+def _imports(item: Item, trace: Trace) -> bool:
+    """Whether a pickle that does not end has imported something before: that runs it.
+
+    A list of words can look like one, and is one by its name.
+    """
+    if _ROWS.search(item.name):
+        return False
+    return any(
+        all(part.isidentifier() for part in f"{module}.{name}".split(".")) for module, name in trace.names
+    )
 
 
 def _text(scan: Looking, item: Item) -> str:

@@ -18,6 +18,7 @@ from veristep.scan.seen import Sort
 MOST = 64 << 20
 _CUT = 1 << 20
 _YAML = re.compile(r"\.(ya?ml)$", re.IGNORECASE)
+_PROSE = re.compile(r"\.(md|rst|py|pyi|html?|js|css|c|h|cc|cpp|cu|csv|tsv|log|ipynb|jsonl)$", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\.(jinja2?|j2)$", re.IGNORECASE)
 _TAG = re.compile(r"(?:!!|!?<?tag:yaml\.org,2002:|!)python/([\w/]+)(?::([\w.]*))?")
 _HARMLESS = frozenset({"tuple", "none", "bool", "str", "unicode", "int", "long", "float", "complex", "list", "dict", "bytes"})  # fmt: skip  # noqa: E501
@@ -87,10 +88,11 @@ def text(scan: Looking, item: Item, data: bytes) -> str:
         return "template"
     if item.name.endswith(".jsonl"):
         return "JSON lines"
-    if _YAML.search(item.name) or "!!python" in words:
+    yaml = bool(_YAML.search(item.name))
+    # A member of an archive, or a file renamed, is a configuration under any other name too.
+    if yaml or "!!python" in words or not _PROSE.search(item.name):
         _yaml(scan, item, words)
-        return "YAML"
-    return "text"
+    return "YAML" if yaml else "text"
 
 
 def _yaml(scan: Looking, item: Item, words: str) -> None:
