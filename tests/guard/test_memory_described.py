@@ -6,8 +6,9 @@ import functools
 import random
 import subprocess
 import sys
+import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hypothesis import given
@@ -81,6 +82,20 @@ def test_a_slice_is_followed_by_a_pause_until_the_process_ends() -> None:
     pace.hurried = True
     assert list(pace.over("abcdef")) == list("abcdef")
     assert len(pauses) == 3
+
+
+def test_the_first_update_waits_for_a_look_no_longer_than_a_limit() -> None:
+    pace, let_go = Pace(), []
+
+    def work() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            let_go.append(True)
+
+    pace.hurried, pace.until = True, time.monotonic()
+    assert len(list(pace.over(work()))) < 100
+    assert (pace.cut, let_go) == (True, [True])
 
 
 def test_files_are_sorted_by_whose_they_are(tmp_path: Path) -> None:

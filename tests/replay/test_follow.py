@@ -100,6 +100,7 @@ def test_a_tampered_step_is_told_and_on_record_while_the_run_goes_on(lab: Lab) -
         status, said = both.end()
     # A pristine optimizer beside the run may have seen it, too.
     bodies: list[Any] = [each.body for each in found if str(each.body["rule"]).startswith("RPL")]
+    assert {each.body["step"] for each in found if str(each.body["rule"]).startswith("STEP")} <= {6}
     assert [(each["step"], each["evidence"]["what"]) for each in bodies] == [(6, "update")]
     assert status == 1
     assert said["verdict"] == "violated"

@@ -31,6 +31,9 @@ def test_four_ranks_with_several_buckets_replay_and_the_one_that_differs_is_name
     assert done.err.count("error[STEP001]") == 1
     findings = lab.veristep("show", "last", "--json").json()["findings"]
     (finding,) = [each for each in findings if each["rule"] == "STEP001"]
+    # What else is told of it names the same step and rank.
+    seen = {(each["step"], each["rank"]) for each in findings if each["rule"].startswith("STEP")}
+    assert seen == {(11, 2)}
     assert (finding["rule"], finding["step"], finding["rank"]) == ("STEP001", 11, 2)
     assert finding["evidence"]["agreed_until"] == 10
     assert finding["evidence"]["gradients"] == "agree"

@@ -300,3 +300,24 @@ READS_A_FILE = b"ctraceback\nFrameSummary\n(S'/etc/hostname'\nI1\nS'f'\ntR."
 @pytest.mark.parametrize("data", [WALKS_A_NAME, READS_A_FILE], ids=["starts a process", "reads a file"])
 def test_a_pickle_whose_data_acts_is_not_allowed(data: bytes) -> None:
     assert outcome(data, "file.pkl") is not Outcome.ALLOW
+
+
+def test_a_graph_that_is_a_pickle_as_well_is_not_allowed() -> None:
+    # As a graph: the number 0x42 in field 5, four bytes in field 1, all the rest in field 2. As a pickle: a
+    # mark and 1034 bytes, behind which something is executed.
+    tail = b"cos\nsystem\n(Vtrue\ntR."
+    rest = 1034 - 5 + len(tail)
+    both = b"(B\x0a\x04\0\0ab\x12" + bytes([rest & 0x7F | 0x80, rest >> 7]) + b"x" * (1034 - 5) + tail
+    assert outcome(both, "model.onnx") is Outcome.DENY
+    assert outcome(both.replace(b"(B", b"(C", 1), "model.onnx") is Outcome.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("version", "place", "width_at"), [(0, 40, 13), (1, 44, 13), (2, 28, 9), (3, 28, 9)]
+)
+def test_what_follows_the_end_of_an_hdf5_file_is_told(version: int, place: int, width_at: int) -> None:
+    data = bytearray(b"\x89HDF\r\n\x1a\n" + bytes([version]) + bytes(247))
+    data[width_at] = 8
+    data[place : place + 8] = len(data).to_bytes(8, "little")
+    assert outcome(bytes(data), "model.h5") is Outcome.ALLOW
+    assert outcome(bytes(data) + PAYLOAD, "model.h5") is not Outcome.ALLOW

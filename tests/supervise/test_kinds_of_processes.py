@@ -47,6 +47,7 @@ def test_python_processes_that_cannot_be_recorded_are_gaps(desk: Desk) -> None:
     lines += ["PYTHONPATH=/nowhere " + sleep % "", sleep % "", "wait"]
     done = desk.run(["bash", "-c", "\n".join(lines)])
     assert (done.returncode, done.stdout) == (0, b"")
+    assert [b"warning[PROC011]" in line for line in done.stderr.splitlines()] == [True] * 4
     gaps = [gap for gap in desk.recorded().gaps if "never said hello" in gap]
     assert len(gaps) == len(desk.findings("PROC011")) == 4
 

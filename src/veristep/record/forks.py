@@ -20,7 +20,8 @@ class _Forks:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._held = False
+        # Per thread: several may fork at once, and each lets go of what it took itself.
+        self._forking = threading.local()
         os.register_at_fork(before=self._before, after_in_parent=self._parent, after_in_child=self._child)
 
     @contextmanager
@@ -30,17 +31,17 @@ class _Forks:
             yield
 
     def _before(self) -> None:
-        self._held = self._lock.acquire(timeout=LONGEST_WAIT_SECONDS)
+        self._forking.held = self._lock.acquire(timeout=LONGEST_WAIT_SECONDS)
 
     def _parent(self) -> None:
-        if self._held:
-            self._held = False
+        if getattr(self._forking, "held", False):
+            self._forking.held = False
             self._lock.release()
 
     def _child(self) -> None:
         # Whoever held it does not exist here.
         self._lock = threading.RLock()
-        self._held = False
+        self._forking = threading.local()
 
 
 FORKS = _Forks()

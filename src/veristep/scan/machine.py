@@ -324,6 +324,11 @@ class _Unpickler(pickle.Unpickler):
         return Made(("persistent", "object"), self.recorder)
 
 
+def runs_something(trace: Trace, names: Names) -> bool:
+    """Whether a pickle, or what only reads like one, certainly executes something when it is loaded."""
+    return trace.damning or any(names.of_the_language(call.module) for call in trace.calls)
+
+
 def run(file: io.BufferedReader, names: Names) -> Trace:
     """Run one pickle from where a file stands, and leave the file behind it.
 

@@ -17,6 +17,8 @@ from veristep.scan.source import Source, buffered
 WINDOW = 4096
 # Stretches of one file that are looked at so; each costs two reads.
 _MOST_STRETCHES, _MOST_PLACES = 4096, 16
+# What is read of what may be a pickle: numbers that begin like one by chance name lengths of gigabytes.
+_MOST_PICKLE = 1 << 20
 # Programs of Linux and macOS, with enough of their headers that numbers do not look like one by chance.
 _PROGRAM = re.compile(rb"\x7fELF[\x01\x02][\x01\x02]\x01|[\xce\xcf]\xfa\xed\xfe[\x07\x0c]\0\0[\0\x01]")
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|[ci]([\w.]{1,80})\n([\w.]{1,80})\n")
@@ -46,7 +48,7 @@ def _search(scan: Looking, item: Item, start: int, stop: int, data: bytes) -> No
         if place == _MOST_PLACES:
             return
         at = start + match.start()
-        if _names(scan, match) or _runs(scan, item.source.part(at, stop - at)):
+        if _names(scan, match) or _runs(scan, item.source.part(at, min(_MOST_PICKLE, stop - at))):
             text = f"a pickle that runs something lies at byte {at:,}, where numbers should be"
             scan.deny(item, Sort.EMBEDDED, text)
             return
@@ -61,5 +63,4 @@ def _names(scan: Looking, match: re.Match[bytes]) -> bool:
 
 def _runs(scan: Looking, source: Source) -> bool:
     file, _stream = buffered(source)
-    trace = machine.run(file, scan.names)
-    return trace.damning or any(scan.names.of_the_language(call.module) for call in trace.calls)
+    return machine.runs_something(machine.run(file, scan.names), scan.names)

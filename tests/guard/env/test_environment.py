@@ -107,6 +107,15 @@ def test_an_unpublished_distribution_that_joins_a_published_namespace_is_named(t
     assert "mine 1.0" in findings[0].summary
 
 
+def test_byte_code_of_two_folders_is_no_namespace_that_they_share(tmp_path: Path) -> None:
+    prefix, _ = make_environment(tmp_path)
+    for folder in (site_of(prefix), tmp_path / "work"):
+        (folder / "__pycache__").mkdir(parents=True, exist_ok=True)
+        (folder / "__pycache__/some.cpython-311.pyc").touch()
+    findings, _ = look(prefix, None, byte_code=False, script_folder=str(tmp_path / "work"))
+    assert [each for each in findings if each.rule == "ENV019"] == []
+
+
 def test_a_folder_of_ones_own_beside_the_script_raises_no_alarm(tmp_path: Path) -> None:
     prefix, reference = make_environment(tmp_path)
     (tmp_path / "work/space").mkdir(parents=True)

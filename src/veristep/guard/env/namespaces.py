@@ -49,7 +49,8 @@ def _namespaces(scene: Scene) -> dict[str, str]:
     if scene.reference is None:
         for root in scene.layout.site:
             for name in _names(root):
-                if not name.endswith("-info") and _modules(f"{root}/{name}"):
+                # Byte code and metadata lie in folders that no import statement can name, or nobody's does.
+                if not name.endswith("-info") and name != "__pycache__" and _modules(f"{root}/{name}"):
                     found.setdefault(name, f"{root}/{name}")
         return found
     for each in scene.reference.distributions:

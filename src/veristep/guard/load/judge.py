@@ -60,7 +60,7 @@ def judge(source: Source, named: Named, listed: Lists) -> Judgement:
     if named.origin is Origin.OWN:
         return _FINE
     # Objects of packages nobody has listed are everywhere; what their classes do is watched all the same.
-    slight = named.origin is Origin.INSTALLED and named.loaded and named.is_class
+    slight = named.origin is Origin.INSTALLED and named.is_class
     return Judgement(UNLISTED, _unlisted(named), slight)
 
 

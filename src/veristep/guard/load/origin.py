@@ -36,7 +36,7 @@ class Named:
         leads_to: module and name of the thing itself, when it is another module's: a re-export.
         is_module: whether the name, or a part of a dotted one, is a module.
         exposed: how others can write the file; empty when they cannot.
-        is_class: whether the name is a class, or is written as one where nothing is imported yet.
+        is_class: whether the name is a class; False where nothing is imported yet.
     """
 
     module: str
@@ -104,9 +104,7 @@ def _follow(held: ModuleType | None, name: str) -> tuple[tuple[str, str] | None,
 
 
 def _is_class(held: ModuleType | None, name: str) -> bool:
-    if held is None:
-        return name.rpartition(".")[2].lstrip("_")[:1].isupper()
-    return isinstance(held.__dict__.get(name), type)
+    return held is not None and isinstance(held.__dict__.get(name), type)
 
 
 def _file(held: ModuleType | None) -> str:

@@ -7,6 +7,7 @@ shorter than that, and a pause follows it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -22,6 +23,8 @@ class Pace:
     Attributes:
         hurried: no pauses: the process trains not yet, or is about to end.
         pause: seconds between slices.
+        until: moment of the monotonic clock from which on nothing more is handed out.
+        cut: whether something was left out for that.
         longest: seconds of the longest slice between pauses, in processor time.
         spent: seconds of all slices.
     """
@@ -32,6 +35,8 @@ class Pace:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.hurried = False
+        self.until = math.inf
+        self.cut = False
         self.pause = FIRST_PAUSE_SECONDS
         self.longest = 0.0
         self.spent = 0.0
@@ -43,6 +48,9 @@ class Pace:
         began = self._clock()
         for each in things:
             yield each
+            if time.monotonic() > self.until:
+                self.cut = True
+                break
             if self.hurried:
                 continue
             now = self._clock()

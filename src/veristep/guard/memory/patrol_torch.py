@@ -8,6 +8,7 @@ than a millisecond at a time, but for the list of all that is alive (`codes`).
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import random
 import threading
@@ -28,6 +29,8 @@ from veristep.guard.memory.slots import Slots
 from veristep.guard.memory.step_torch import Steps
 
 QUICK_SECONDS, FULL_SECONDS, RARE_SECONDS = 10.0, 60.0, 600.0
+# How long the first update may wait; what is not looked at by then is looked at beside it.
+FIRST_SECONDS = 1.0
 # How long the end of a process may wait for the first round.
 EXIT_SECONDS = 5.0
 _TICK_SECONDS = 0.5
@@ -83,9 +86,12 @@ class Patrol:
     def _begin(self, optimizer: Optimizer) -> None:
         """The first update begins: nothing that is in place by now is to take part in it unseen."""
         self.steps.optimizers.add(optimizer)
-        self._pace.hurried = True
-        self._first()
-        self._pace.hurried = False
+        self._pace.hurried, self._pace.until = True, time.monotonic() + FIRST_SECONDS
+        try:
+            self._first()
+        finally:
+            self._pace.until, self._pace.cut = math.inf, False
+            self._pace.hurried = self._stopping.is_set()
         self._thread = threading.Thread(target=self._run, name="veristep-memory", daemon=True)
         self._thread.start()
 
@@ -149,7 +155,7 @@ class Patrol:
 
     def _part(self, what: str) -> None:
         """Tell that a part of a round is done, the first time it is."""
-        if what not in self._parts:
+        if what not in self._parts and not self._pace.cut:
             self._parts.add(what)
             self._notes.write("part", what=what)
 

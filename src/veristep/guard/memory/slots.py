@@ -130,27 +130,30 @@ class Slots:
         known = self._known.setdefault((name, id(module)), {})
         changed: dict[str, object] = {}
         generated: dict[str, object] = {}
-        for count, (path, value) in enumerate(of_module(name, module)):
-            signature = _signature(value) if critical else _short(value)
-            before = known.get(path)
-            if before != signature:
-                known[path] = signature
-                if critical:
-                    changed[path] = self._slot(path, value, new=before is None)
-                else:
-                    codes = describe.codes(value)
-                    if any(_is_generated(each) for each in codes):
-                        told = [describe.described(each) for each in codes]
-                        generated[path] = [before is None, told]
-                    self._foreign(name, path, value, codes, new=before is None)
-                yield
-                if len(changed) + len(generated) >= _NAMES_A_LINE:
-                    self._tell(name, module, changed, generated)
-                    changed, generated = {}, {}
-            elif not count % _NAMES_A_LOOK:
-                yield
+        try:
+            for count, (path, value) in enumerate(of_module(name, module)):
+                signature = _signature(value) if critical else _short(value)
+                before = known.get(path)
+                if before != signature:
+                    known[path] = signature
+                    if critical:
+                        changed[path] = self._slot(path, value, new=before is None)
+                    else:
+                        codes = describe.codes(value)
+                        if any(_is_generated(each) for each in codes):
+                            told = [describe.described(each) for each in codes]
+                            generated[path] = [before is None, told]
+                        self._foreign(name, path, value, codes, new=before is None)
+                    yield
+                    if len(changed) + len(generated) >= _NAMES_A_LINE:
+                        self._tell(name, module, changed, generated)
+                        changed, generated = {}, {}
+                elif not count % _NAMES_A_LOOK:
+                    yield
+        finally:
+            # What is known is not told once more: a look that is cut short tells it, too.
+            self._tell(name, module, changed, generated)
         self.count += len(known)
-        self._tell(name, module, changed, generated)
 
     def _tell(
         self, name: str, module: ModuleType, changed: dict[str, object], generated: dict[str, object]

@@ -18,6 +18,19 @@ _CONFIG = re.compile(rb'\{\s*"(?:class_name|module|name|config)"\s*:')
 _OUTSIDE = re.compile(rb"(?:\.\./|/)[\w./-]+\.h5\0")
 
 
+def _end(data: bytes) -> int:
+    """Return where the file ends by its own account; what follows is none of its.
+
+    Source: HDF5 File Format Specification 3.0, II.A: the superblock's end-of-file address.
+    """
+    version = data[8] if len(data) > 8 else 255
+    # Behind the signature: versions, sizes, and the base address; two more numbers stand in version 1.
+    place, width_at = {0: (24, 13), 1: (28, 13), 2: (12, 9), 3: (12, 9)}.get(version, (0, 0))
+    width = data[width_at] if place and len(data) > width_at else 0
+    end = int.from_bytes(data[place + 2 * width : place + 3 * width], "little") if width else 0
+    return end if end else len(data)
+
+
 def recognises(item: Item, head: bytes) -> bool:
     """Whether it begins as one."""
     del item
@@ -31,7 +44,7 @@ def look(scan: Looking, item: Item) -> str:
         scan.doubt(item, Sort.LIMIT, f"HDF5 files larger than {_MOST >> 20} MiB are not read")
         return "HDF5"
     data = item.source.read(0, item.source.size)
-    item.claim()
+    item.claim(0, _end(data))
     end, found = 0, 0
     for match in _CONFIG.finditer(data):
         if match.start() < end:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from veristep.scan import machine
 from veristep.scan.looking import Item, Looking
 from veristep.scan.seen import Sort
-from veristep.scan.source import ShortError, Source
+from veristep.scan.source import ShortError, Source, buffered
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SMALL, _MOST_FIELDS, _MOST_NESTED = 1 << 16, 2_000_000, 40
@@ -53,6 +54,9 @@ def look(scan: Looking, item: Item) -> str:
     own: set[str] = set()
     _walk(scan, item, "model", 0, item.source.size, 0, (state, domains, names, own))
     item.claim()  # each byte is in a field that was gone through
+    file, _stream = buffered(item.source)
+    if machine.runs_something(machine.run(file, scan.names), scan.names):
+        scan.deny(item, Sort.EMBEDDED, "it is a pickle as well, one that runs something")
     for domain in sorted(domains - _OWN - own):
         scan.doubt(item, Sort.EXTERNAL, f"it uses operators of {domain!r}, somebody's library")
     return "ONNX model"

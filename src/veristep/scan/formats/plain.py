@@ -52,7 +52,7 @@ def look(scan: Looking, item: Item) -> str:
         return picture
     file, _stream = buffered(item.source)
     trace = machine.run(file, scan.names)
-    suspicious = trace.damning or any(scan.names.of_the_language(call.module) for call in trace.calls)
+    suspicious = machine.runs_something(trace, scan.names)
     if suspicious or (trace.names and (trace.end >= 0 or _imports(item, trace))):
         pickles.judge(scan, item, trace)
         item.claim(0, max(0, trace.end))
