@@ -125,6 +125,9 @@ def _search(start: int, direction: int, verdicts: Mapping[int, Verdict], total: 
             return _Search(inside, probe)
         else:
             inside, stride = probe, 2 * stride
+    # From the outermost that is known: clean ones that were found since must not move the middles.
+    known = range(inside, outside, direction)
+    inside = [each for each in known if each == inside or verdicts.get(each) is Verdict.VIOLATED][-1]
     while abs(outside - inside) > 1:
         middle = (outside + inside) // 2
         if middle not in verdicts:
